@@ -1,0 +1,112 @@
+"""Write docs/signals.md from the catalog: `python docs/make_signals.py`."""
+
+import re
+import sys
+from collections.abc import Iterable
+from itertools import groupby
+from pathlib import Path
+
+from django.conf import settings
+
+DOCS = Path(__file__).resolve().parent
+if __name__ == "__main__":
+    sys.path.insert(0, str(DOCS.parent))
+
+from signals_demo.catalog import BUILT_IN, CONNECT_OPTIONS, Argument, BuiltIn, Family  # noqa: E402
+
+HEAD = """\
+# Django's built-in signals
+
+<!-- Written by `python docs/make_signals.py` from signals_demo/catalog.py: change it there. -->
+
+Every signal that Django sends by itself, in Django 5.2, 6.0 and 6.1. Every receiver gets the
+`sender` and the `signal`, and the arguments named here.
+"""
+
+# A call, a name with a value, a name with a dot or an underscore, an option, a constant.
+CODE = re.compile(
+    r"[A-Za-z_][\w.]*(?:\([^ )]*\)|=\S*[\w\]])"
+    r"|\b[A-Za-z]\w*(?:[._]\w+)+|--\w+|\b(?:None|True|False)\b"
+)
+
+
+def page() -> str:
+    """Return the page's text, in the active language."""
+    families = [(family, list(signals)) for family, signals in groupby(BUILT_IN, _family)]
+    parts = [HEAD, "| family | signals |", "| --- | --- |"]
+    for family, signals in families:
+        parts.append(f"| {family.label} | {', '.join(_link(s.name) for s in signals)} |")
+    parts += ["", *_how_to_connect()]
+    for family, signals in families:
+        parts += [f"## {family.label}", "", _code(family.description), ""]
+        for signal in signals:
+            parts += [*_section(signal), ""]
+    return "\n".join(parts)
+
+
+def _how_to_connect() -> list[str]:
+    example = next(signal for signal in BUILT_IN if signal.name == "post_save")
+    return [
+        "## How to connect a receiver",
+        "",
+        "By hand, in `ready()` of an app's `AppConfig` for instance:",
+        "",
+        f"```python\n{example.connect_example}```",
+        "",
+        "By decorator, in a module that `ready()` imports:",
+        "",
+        f"```python\n{example.receiver_example}```",
+        "",
+        *_table(CONNECT_OPTIONS),
+        "",
+    ]
+
+
+def _section(signal: BuiltIn) -> list[str]:
+    opening = f" Closes {_link(signal.closes)}." if signal.closes else ""
+    source = "Documentation" if signal.documented else "Undocumented; the nearest page"
+    lines = [
+        f"### {signal.name}",
+        "",
+        f"`{signal.path}`, since Django {_release(signal.since)}.{opening}",
+        f"[{source}]({signal.url}).",
+        "",
+        f"- **Fires:** {_code(signal.fires)}",
+        f"- **Does not fire for:** {_code(signal.silent)}",
+        f"- **Sender:** {_code(signal.sender)}",
+        f"- **Connect with:** `sender={signal.example_sender[1]}`, for example.",
+    ]
+    if signal.arguments:
+        return [*lines, "", *_table(signal.arguments)]
+    return [*lines, "- **Arguments:** none."]
+
+
+def _table(arguments: Iterable[Argument]) -> list[str]:
+    rows = [f"| `{a.name}` | {_code(a.meaning)}{_when(a)} |" for a in arguments]
+    return ["| argument | meaning |", "| --- | --- |", *rows]
+
+
+def _when(argument: Argument) -> str:
+    since = f" Since Django {_release(argument.since)}." if argument.since else ""
+    return since if argument.always else f"{since} Not always sent."
+
+
+def _family(signal: BuiltIn) -> Family:
+    return signal.family
+
+
+def _link(name: str) -> str:
+    return f"[`{name}`](#{name})"
+
+
+def _release(number: tuple[int, int]) -> str:
+    return ".".join(map(str, number))
+
+
+def _code(text: object) -> str:
+    return CODE.sub(lambda match: f"`{match[0]}`", str(text))
+
+
+if __name__ == "__main__":
+    settings.configure(USE_I18N=False)
+    (DOCS / "signals.md").write_text(page(), encoding="utf-8")

@@ -1,0 +1,64 @@
+"""Set the demo project up and serve it."""
+
+import os
+import socket
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.contrib.staticfiles.management.commands import runserver
+from django.core.management import CommandError, call_command
+from django.db import connections
+from django.utils.autoreload import DJANGO_AUTORELOAD_ENV
+
+from project.playground.sample import ADMIN, make_admin, stock
+
+
+class Command(runserver.Command):
+    """`runserver`, with a database, a superuser and sample data made first."""
+
+    help = (
+        "Migrates, makes the superuser admin/admin and a small bookshop, then serves the "
+        "playground. What is there already is left as it is."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument(
+            "--no-serve", action="store_false", dest="serve", help="Only set up; do not serve."
+        )
+
+    def run(self, **options: Any) -> None:
+        # The reloader runs this command again, in a process of its own, after each change.
+        if os.environ.get(DJANGO_AUTORELOAD_ENV) != "true":
+            self._set_up(serve=options["serve"])
+        if options["serve"]:
+            super().run(**options)
+
+    def _set_up(self, *, serve: bool) -> None:
+        if not settings.DEBUG:
+            raise CommandError("The demo has a password that everybody knows: set DEBUG = True.")
+        if serve:
+            self._check_port()
+        call_command("migrate", verbosity=0)
+        make_admin()
+        stock()
+        connections.close_all()
+        self.stdout.write(self.style.SUCCESS("The demo is set up."))
+        if serve:
+            host = "localhost" if self.addr in ("0", "0.0.0.0", "127.0.0.1") else self.addr
+            site = f"http://{f'[{host}]' if self._raw_ipv6 else host}:{self.port}"
+            self.stdout.write(
+                f"\n  Playground  {site}/\n"
+                f"  Admin       {site}/admin/  log in as {ADMIN}, password {ADMIN}\n"
+            )
+
+    def _check_port(self) -> None:
+        family = socket.AF_INET6 if self.use_ipv6 else socket.AF_INET
+        try:
+            socket.create_server((self.addr, int(self.port)), family=family).close()
+        except OSError as error:
+            raise CommandError(
+                f"Cannot serve on port {self.port}: {error.strerror}. "
+                f"Name another one: manage.py demo {int(self.port) + 1}"
+            ) from error

@@ -1,0 +1,43 @@
+"""The noticeboard: where the playground's own receivers leave a note that people can see."""
+
+import os
+import sys
+from collections import deque
+from typing import NamedTuple
+
+from signals_demo.traces import current_trace
+
+# In a process that an action has started, notes go to the output, for `collect()` to read.
+IN_CHILD = "PLAYGROUND_CHILD"
+_MARK = "Pinned: "
+
+
+class Note(NamedTuple):
+    """A line on the board, and the unit of work in which it was written."""
+
+    trace_id: str
+    text: str
+
+
+_board: deque[Note] = deque(maxlen=200)
+
+
+def pin(text: str) -> None:
+    """Put a note on the board."""
+    unit = current_trace()
+    _board.append(Note(unit.trace_id if unit else "", text))
+    if IN_CHILD in os.environ:
+        sys.stdout.write(f"{_MARK}{text}\n")
+        sys.stdout.flush()
+
+
+def collect(output: str, trace_id: str) -> None:
+    """Put on the board what a child process has pinned."""
+    for line in output.splitlines():
+        if line.startswith(_MARK):
+            _board.append(Note(trace_id, line.removeprefix(_MARK)))
+
+
+def notes_of(trace_id: str) -> list[str]:
+    """Return the notes of one unit of work, oldest first."""
+    return [note.text for note in _board if note.trace_id == trace_id]

@@ -1,0 +1,40 @@
+"""The sample data: what the actions of the lessons expect to find."""
+
+from django.contrib.auth import get_user_model
+from django.db import transaction
+
+from project.playground.models import Author, Book, Ebook, Order, Tag
+from signals_demo import suppress
+
+# Name and password of the superuser; everybody who reads this knows them.
+ADMIN = "admin"
+
+
+@suppress()
+@transaction.atomic
+def stock() -> None:
+    """Put what is missing back on the shelf. Nothing of this is recorded."""
+    ada, _ = Author.objects.get_or_create(name="Ada Marsh")
+    jonas, _ = Author.objects.get_or_create(name="Jonas Quill")
+    fiction, _ = Tag.objects.get_or_create(name="fiction")
+    for name in ("gift", "travel"):
+        Tag.objects.get_or_create(name=name)
+    trains, _ = Book.objects.get_or_create(
+        title="Night Trains",
+        defaults={"author": ada, "copies": 7, "details": {"pages": 312, "reviews": []}},
+    )
+    trains.tags.set([fiction])
+    draft, _ = Book.objects.get_or_create(title="A Draft", defaults={"author": jonas})
+    if not draft.orders.exists():
+        Order.objects.create(book=draft, reader="Mina")
+    Ebook.objects.get_or_create(
+        title="Lighthouses of the North", defaults={"author": jonas, "kilobytes": 840}
+    )
+
+
+@suppress()
+def make_admin() -> None:
+    """Make the superuser, unless there is a user of that name already."""
+    users = get_user_model()._default_manager
+    if not users.filter(username=ADMIN).exists():
+        users.create_superuser(username=ADMIN, email="", password=ADMIN)

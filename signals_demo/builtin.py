@@ -1,0 +1,201 @@
+"""What the catalog says about a signal: its type, and the code that connects to it."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, TypeAlias
+
+import django
+from django.dispatch import Signal
+from django.utils.module_loading import import_string
+from django.utils.translation import gettext_lazy as _
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
+
+LazyText: TypeAlias = "_StrPromise | str"
+Release: TypeAlias = tuple[int, int]
+
+
+class Family(StrEnum):
+    """The parts of Django that send signals."""
+
+    AUTH = "auth"
+    MODEL = "model"
+    MANAGEMENT = "management"
+    REQUEST = "request"
+    TEST = "test"
+    DATABASE = "database"
+    TASK = "task"
+    AUTORELOAD = "autoreload"
+
+    @property
+    def label(self) -> LazyText:
+        """Return the family's name for people."""
+        return _FAMILIES[self][0]
+
+    @property
+    def description(self) -> LazyText:
+        """Return one sentence about the family."""
+        return _FAMILIES[self][1]
+
+
+_FAMILIES: dict[Family, tuple[LazyText, LazyText]] = {
+    Family.AUTH: (
+        _("Login"),
+        _("Sent by django.contrib.auth when someone logs in, logs out or fails to log in."),
+    ),
+    Family.MODEL: (
+        _("Models"),
+        _("Sent when models are defined, and when instances are built, saved, deleted or linked."),
+    ),
+    Family.MANAGEMENT: (
+        _("Migrations"),
+        _("Sent by the migrate and flush commands, once for each app that has models."),
+    ),
+    Family.REQUEST: (
+        _("Requests"),
+        _("Sent when an HTTP request begins, when it ends, and when it fails."),
+    ),
+    Family.TEST: (
+        _("Tests"),
+        _("Sent by Django's test tools, and not by a site at work."),
+    ),
+    Family.DATABASE: (
+        _("Database connections"),
+        _("Sent when a connection to a database is opened."),
+    ),
+    Family.TASK: (
+        _("Tasks"),
+        _("Sent by a task backend while a background task goes from the queue to its end."),
+    ),
+    Family.AUTORELOAD: (
+        _("Autoreload"),
+        _("Sent by the reloader of the development server; not part of Django's documentation."),
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """An argument that a signal is sent with, beside `sender` and `signal`.
+
+    `always` is False for one that some firings lack; `since` is the first Django release
+    that sends it, where that is later than the signal's own.
+    """
+
+    name: str
+    meaning: LazyText
+    always: bool = True
+    since: Release | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltIn:
+    """What there is to know about one signal before it fires.
+
+    `path` is the import path that Django documents, and `defined_in` the lighter module to
+    load it from, where there is one; `since` is the first Django release that has it;
+    `closes` names the opening signal of its pair; an undocumented signal has the address of
+    the page nearest to it; `example_sender` is a line of import and an expression for the
+    code examples.
+    """
+
+    name: str
+    family: Family
+    path: str
+    sender: LazyText
+    arguments: tuple[Argument, ...]
+    fires: LazyText
+    silent: LazyText
+    since: Release
+    url: str
+    closes: str = ""
+    documented: bool = True
+    defined_in: str = ""
+    example_sender: tuple[str, str] = ("", "None")
+
+    @property
+    def module(self) -> str:
+        """Return the module to import the signal from."""
+        return self.path.rpartition(".")[0]
+
+    @property
+    def available(self) -> bool:
+        """Say whether the installed Django has the signal."""
+        return self.since <= django.VERSION[:2]
+
+    @property
+    def argument_names(self) -> tuple[str, ...]:
+        """Return the names of the arguments that the installed Django sends."""
+        return tuple(
+            argument.name
+            for argument in self.arguments
+            if argument.since is None or argument.since <= django.VERSION[:2]
+        )
+
+    @property
+    def connect_example(self) -> str:
+        """Return Python code that connects a receiver by hand."""
+        return (
+            f"{self._imports()}\n\n\n"
+            f"{self._receiver()}\n\n"
+            f"{self.name}.connect(\n"
+            f"    on_{self.name},\n"
+            f"    sender={self.example_sender[1]},\n"
+            "    weak=True,\n"
+            f'    dispatch_uid="on_{self.name}",\n'
+            ")\n"
+        )
+
+    @property
+    def receiver_example(self) -> str:
+        """Return Python code that connects a receiver by decorator."""
+        return (
+            f"{self._imports('from django.dispatch import receiver')}\n\n\n"
+            f"@receiver(\n"
+            f"    {self.name},\n"
+            f"    sender={self.example_sender[1]},\n"
+            f'    dispatch_uid="on_{self.name}",\n'
+            ")\n"
+            f"{self._receiver()}"
+        )
+
+    def load(self) -> Signal:
+        """Import and return the signal itself."""
+        signal: Signal = import_string(f"{self.defined_in or self.module}.{self.name}")
+        return signal
+
+    def _imports(self, *more: str) -> str:
+        own = f"from {self.module} import {self.name}"
+        return "\n".join(sorted(filter(None, [own, self.example_sender[0], *more])))
+
+    def _receiver(self) -> str:
+        names = [a.name for a in self.arguments if a.always and a.since is None][:3]
+        # pre_init sends an argument that is itself called "kwargs".
+        others = "**rest" if "kwargs" in names else "**kwargs"
+        signature = ", ".join(["sender", *names, others])
+        return f'def on_{self.name}({signature}):\n    print("{self.name}", sender)\n'
+
+
+CONNECT_OPTIONS = (
+    Argument("receiver", _("The function to call. It has to accept any keyword arguments.")),
+    Argument(
+        "sender",
+        _(
+            "Call it only for firings of this very sender; None means any. "
+            "The model signals, except class_prepared, also take a text such as shop.Order."
+        ),
+    ),
+    Argument(
+        "weak",
+        _(
+            "True, the default, lets Python forget a receiver that nothing else refers to, "
+            "such as a function inside a function; False keeps it."
+        ),
+    ),
+    Argument(
+        "dispatch_uid",
+        _("A name of your choice: connecting again under the same name adds nothing."),
+    ),
+)
+"""What `Signal.connect` accepts, for people who meet it for the first time."""

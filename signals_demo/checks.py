@@ -1,0 +1,121 @@
+"""What `manage.py check` says of the setting: each mistake, and how to mend it."""
+
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+from django.apps import AppConfig, apps
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning
+from django.dispatch import Signal
+from django.utils.module_loading import import_string
+
+from signals_demo.conf import DATABASE_SINK, SETTING, config, read
+from signals_demo.sinks import load
+
+ROUTER = "signals_demo.routers.SignalEventRouter"
+MIDDLEWARE = "signals_demo.middleware.SignalTraceMiddleware"
+
+
+def check_settings(
+    app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """Check `SIGNALS_DEMO` and the settings it depends on."""
+    problems = read(getattr(settings, SETTING, {}))[1]
+    return [
+        *(Error(message, hint=hint, id="signals_demo.E001") for _key, message, hint in problems),
+        *_extra_signals(),
+        *_models(),
+        *_database(),
+        *_sinks(),
+        *_changes(),
+        *_asgi(),
+    ]
+
+
+def _extra_signals() -> Iterator[CheckMessage]:
+    for path in config().extra_signals:
+        try:
+            found = import_string(path)
+        except ImportError as error:
+            yield Error(
+                f"{SETTING}['EXTRA_SIGNALS']: {path!r} cannot be imported: {error}",
+                hint="Use the dotted path of a Signal, such as 'shop.signals.paid'.",
+                id="signals_demo.E002",
+            )
+        else:
+            if not isinstance(found, Signal):
+                yield Error(
+                    f"{SETTING}['EXTRA_SIGNALS']: {path!r} is a {type(found).__name__}, "
+                    "not a Signal.",
+                    hint="Use the dotted path of a django.dispatch.Signal.",
+                    id="signals_demo.E002",
+                )
+
+
+def _models() -> Iterator[CheckMessage]:
+    models = {
+        model._meta.label_lower: model._meta.label
+        for model in apps.get_models(include_auto_created=True, include_swapped=True)
+    }
+    known = set(models) | {f"{app.label}.*".lower() for app in apps.get_app_configs()}
+    names = [*models.values(), *(f"{app.label}.*" for app in apps.get_app_configs())]
+    for key in ("include_models", "exclude_models"):
+        for label in getattr(config(), key) or ():
+            if label.lower() not in known:
+                near = get_close_matches(label, names, n=1)
+                yield Error(
+                    f"{SETTING}[{key.upper()!r}]: there is no model {label!r}.",
+                    hint=f"Did you mean {near[0]!r}?" if near else "Use 'app.Model' or 'app.*'.",
+                    id="signals_demo.E003",
+                )
+
+
+def _database() -> Iterator[CheckMessage]:
+    alias = config().database
+    if alias not in settings.DATABASES:
+        aliases = ", ".join(map(repr, settings.DATABASES))
+        yield Error(
+            f"{SETTING}['DATABASE'] is {alias!r}, which DATABASES does not have.",
+            hint=f"Use one of {aliases}, or add {alias!r} to DATABASES.",
+            id="signals_demo.E004",
+        )
+    elif alias != "default" and ROUTER not in settings.DATABASE_ROUTERS:
+        yield Error(
+            f"{SETTING}['DATABASE'] is {alias!r}, but no router sends SignalEvent there.",
+            hint=f"Add {ROUTER!r} to DATABASE_ROUTERS.",
+            id="signals_demo.E005",
+        )
+
+
+def _sinks() -> Iterator[CheckMessage]:
+    for alias, params in (config().sinks or DATABASE_SINK).items():
+        try:
+            yield from load(alias, params).check()
+        except (ImportError, TypeError) as error:
+            yield Error(
+                f"{SETTING}['SINKS'][{alias!r}] cannot be used: {error}.",
+                hint="BACKEND is the dotted path of a subclass of signals_demo.sinks.BaseSink, "
+                "OPTIONS what it takes.",
+                id="signals_demo.E006",
+            )
+
+
+def _changes() -> Iterator[CheckMessage]:
+    signals = config().signals
+    if config().changes and signals and "post_save" in signals and "post_init" not in signals:
+        yield Warning(
+            "Old values of changed fields are not known: they are noted by post_init, "
+            f"which {SETTING}['SIGNALS'] leaves out.",
+            hint="Add 'post_init' to SIGNALS, or set CHANGES to False.",
+            id="signals_demo.W001",
+        )
+
+
+def _asgi() -> Iterator[CheckMessage]:
+    if getattr(settings, "ASGI_APPLICATION", None) and MIDDLEWARE not in settings.MIDDLEWARE:
+        yield Warning(
+            "Under ASGI, signals may not find the request in which they fire.",
+            hint=f"Add {MIDDLEWARE!r} to MIDDLEWARE.",
+            id="signals_demo.W002",
+        )

@@ -1,0 +1,233 @@
+"""The `SIGNALS_DEMO` setting: typed, read at access, forgotten when it changes."""
+
+import logging
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from django.core.signals import setting_changed
+
+from signals_demo import catalog
+
+logger = logging.getLogger("signals_demo")
+
+SETTING = "SIGNALS_DEMO"
+DATABASE_SINK = {"default": {"BACKEND": "signals_demo.sinks.database.DatabaseSink"}}
+
+
+class Problem(NamedTuple):
+    """A mistake in the setting: what is wrong and how to mend it."""
+
+    key: str
+    message: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The values in force; docs/settings.md says what each means."""
+
+    enabled: bool = True
+    signals: frozenset[str] | None = None
+    extra_signals: tuple[str, ...] = ()
+    include_models: tuple[str, ...] | None = None
+    exclude_models: tuple[str, ...] = ()
+    mode: str = "background"
+    database: str = "default"
+    sinks: Mapping[str, Mapping[str, Any]] | None = None
+    flush_interval: float = 0.5
+    batch_size: int = 1000
+    buffer_limit: int = 100_000
+    fold_after: int | None = 25
+    call_sites: bool = True
+    changes: bool = True
+    redact: tuple[str, ...] = ()
+    trusted_proxies: int = 0
+    record_tests: bool = False
+    strict: bool = False
+
+    @property
+    def inline(self) -> bool:
+        """Return whether events are written at once, on the caller's connection."""
+        return self.mode == "inline"
+
+
+class Mistake(ValueError):
+    """A value that a reader below refuses: its text says what is needed instead."""
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise Mistake("use True or False")
+    return value
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise Mistake("use a string")
+    return value
+
+
+def _mode(value: object) -> str:
+    if value not in ("background", "inline"):
+        raise Mistake('use "background" or "inline"')
+    return str(value)
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    # A lone string is an iterable of letters: the commonest slip, and a silent one.
+    if isinstance(value, str) or not isinstance(value, (list, tuple, set, frozenset)):
+        raise Mistake("use a list of strings")
+    if not all(isinstance(item, str) and item for item in value):
+        raise Mistake("use a list of strings; one of the items is not a string")
+    return tuple(value)
+
+
+def _paths(value: object) -> tuple[str, ...]:
+    paths = _texts(value)
+    for path in paths:
+        if "." not in path:
+            raise Mistake(f'use dotted paths such as "shop.signals.paid"; {path!r} has no dot')
+    return paths
+
+
+def _labels(value: object) -> tuple[str, ...]:
+    labels = _texts(value)
+    for label in labels:
+        if label.count(".") != 1:
+            raise Mistake(f'use labels such as "shop.Order" or "shop.*"; {label!r} is neither')
+    return labels
+
+
+def _signals(value: object) -> frozenset[str]:
+    names = _texts(value)
+    known = [signal.name for signal in catalog.BUILT_IN]
+    for name in names:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            mend = f"did you mean {near[0]!r}?" if near else f"the names are {', '.join(known)}"
+            raise Mistake(f"there is no built-in signal {name!r}: {mend}")
+    return frozenset(names)
+
+
+def _patterns(value: object) -> tuple[str, ...]:
+    patterns = _texts(value)
+    for pattern in patterns:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise Mistake(
+                f"use regular expressions; {pattern!r} is not one ({error})"
+            ) from error
+    return patterns
+
+
+def _count(least: int) -> Callable[[object], int]:
+    def read(value: object) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise Mistake(f"use a whole number, {least} or more")
+        return value
+
+    return read
+
+
+def _seconds(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 3600:
+        raise Mistake("use a number of seconds above 0 and below 3600")
+    return float(value)
+
+
+def _sinks(value: object) -> Mapping[str, Mapping[str, Any]]:
+    shape = 'use {"alias": {"BACKEND": "dotted.Class", "OPTIONS": {}}}'
+    if not isinstance(value, dict) or not value:
+        raise Mistake(shape)
+    for alias, params in value.items():
+        if not isinstance(params, dict) or not isinstance(params.get("BACKEND"), str):
+            raise Mistake(f"{shape}; {alias!r} has no BACKEND")
+        if unknown := set(params) - {"BACKEND", "OPTIONS"}:
+            raise Mistake(f"{shape}; {alias!r} has {', '.join(map(repr, sorted(unknown)))}")
+        if not isinstance(params.get("OPTIONS", {}), dict):
+            raise Mistake(f"{shape}; OPTIONS of {alias!r} is not a dict")
+    return value
+
+
+def _or_none(read: Callable[[object], Any]) -> Callable[[object], Any]:
+    return lambda value: None if value is None else read(value)
+
+
+READERS: dict[str, Callable[[object], Any]] = {
+    "ENABLED": _flag,
+    "SIGNALS": _or_none(_signals),
+    "EXTRA_SIGNALS": _paths,
+    "INCLUDE_MODELS": _or_none(_labels),
+    "EXCLUDE_MODELS": _labels,
+    "MODE": _mode,
+    "DATABASE": _text,
+    "SINKS": _or_none(_sinks),
+    "FLUSH_INTERVAL": _seconds,
+    "BATCH_SIZE": _count(1),
+    "BUFFER_LIMIT": _count(1),
+    "FOLD_AFTER": _or_none(_count(1)),
+    "CALL_SITES": _flag,
+    "CHANGES": _flag,
+    "REDACT": _patterns,
+    "TRUSTED_PROXIES": _count(0),
+    "RECORD_TESTS": _flag,
+    "STRICT": _flag,
+}
+
+
+def read(raw: object) -> tuple[Config, list[Problem]]:
+    """Return the configuration that `raw` describes, and what is wrong with it.
+
+    A key with a mistake keeps its default, so that a slip in one key loses no events.
+    """
+    if not isinstance(raw, Mapping):
+        return Config(), [
+            Problem("", f"{SETTING} is not a dict.", f'Write {SETTING} = {{"ENABLED": True}}.')
+        ]
+    values: dict[str, Any] = {}
+    problems: list[Problem] = []
+    for key, value in raw.items():
+        reader = READERS.get(key) if isinstance(key, str) else None
+        if reader is None:
+            near = get_close_matches(str(key).upper(), READERS, n=1)
+            hint = (
+                f"Did you mean {near[0]!r}?" if near else f"The keys are {', '.join(READERS)}."
+            )
+            problems.append(Problem(str(key), f"{SETTING} has no key {key!r}.", hint))
+            continue
+        try:
+            values[key.lower()] = reader(value)
+        except Mistake as mistake:
+            problems.append(
+                Problem(key, f"{SETTING}[{key!r}] cannot be used.", f"Please {mistake}.")
+            )
+    return Config(**values), problems
+
+
+_config: Config | None = None
+
+
+def config() -> Config:
+    """Return the configuration in force. Mistakes are logged here and named by the checks."""
+    global _config
+    if _config is None:
+        _config, problems = read(getattr(settings, SETTING, {}))
+        for problem in problems:
+            logger.error("%s %s", problem.message, problem.hint)
+    return _config
+
+
+def forget(*, setting: str, **kwargs: object) -> None:
+    """Read the setting anew at the next access (receiver of `setting_changed`)."""
+    global _config
+    if setting == SETTING:
+        _config = None
+
+
+setting_changed.connect(forget, dispatch_uid="signals_demo.conf")
+

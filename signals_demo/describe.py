@@ -1,0 +1,366 @@
+"""What a signal was sent with, as a small, redacted description. Pure: no query, no host code."""
+
+import sys
+from collections.abc import Callable
+from itertools import zip_longest
+from typing import Any, NamedTuple
+
+from django.apps import AppConfig
+from django.db.models import Model
+
+from signals_demo.modelinfo import OWN_LABEL, ModelInfo, info_of, redactor
+from signals_demo.origins import header_of, text_of
+from signals_demo.redaction import MASK
+from signals_demo.values import cut, dotted, jsonable, key_text, primary_key
+
+Named = dict[str, Any]
+
+
+class Description(NamedTuple):
+    """What one firing was about."""
+
+    sender: str
+    arguments: dict[str, Any]
+    object_pk: str = ""
+    database: str = ""
+    exception: str = ""
+
+
+Describer = Callable[[Any, Named], Description]
+
+
+def sender_label(sender: Any) -> str:
+    """Return a model's label, an app's name, a class's dotted path, or the string sent."""
+    if sender is None or sender is type(None):
+        return ""
+    kind = type(sender)
+    if kind is str:
+        return cut(sender, 200)
+    if issubclass(kind, type):
+        opts = sender.__dict__.get("_meta")
+        return opts.label if opts is not None and issubclass(sender, Model) else dotted(sender)
+    return sender.name if issubclass(kind, AppConfig) else dotted(kind)
+
+
+def is_own(sender: Any) -> bool:
+    """Return whether a signal is about the audit model itself."""
+    return sender_label(sender) == OWN_LABEL
+
+
+def reference(instance: Any, info: ModelInfo) -> tuple[dict[str, Any], str]:
+    """Return an instance as `{"model", "pk"}`, and its key as text."""
+    name = info.pk_attname
+    pk = instance.__dict__.get(name) if name else primary_key(instance)
+    if pk is not None and info.key_is_secret:
+        return {"model": info.label, "pk": MASK}, MASK
+    kind = type(pk)
+    if kind is int:
+        return {"model": info.label, "pk": pk}, str(pk)
+    return {"model": info.label, "pk": jsonable(pk, info.redactor)}, key_text(pk)
+
+
+def _alias(value: Any) -> str:
+    return value if type(value) is str else ""
+
+
+# The model signals. Their sender is a model; `info` is what is known of it.
+
+
+def pre_init(info: ModelInfo, named: Named) -> Description:
+    args, kwargs = named.get("args", ()), named.get("kwargs", {})
+    secret = info.redactor.is_secret
+    hidden = info.secret_names
+    values = [
+        MASK if is_secret and value is not None else jsonable(value, info.redactor)
+        for value, is_secret in zip(args, info.secrets, strict=False)
+    ]
+    given = {
+        name: MASK
+        if value is not None and (name in hidden or secret(name))
+        else jsonable(value, info.redactor)
+        for name, value in kwargs.items()
+    }
+    return Description(info.label, {"args": values, "kwargs": given})
+
+
+def post_init(info: ModelInfo, named: Named) -> Description:
+    instance, pk = reference(named["instance"], info)
+    return Description(info.label, {"instance": instance}, pk)
+
+
+def save(info: ModelInfo, named: Named) -> Description:
+    instance, pk = reference(named["instance"], info)
+    fields = named.get("update_fields")
+    using = _alias(named.get("using"))
+    arguments = {
+        "instance": instance,
+        "raw": bool(named.get("raw")),
+        "using": using,
+        "update_fields": None if fields is None else sorted(fields),
+    }
+    if "created" in named:  # post_save
+        arguments["created"] = bool(named["created"])
+    return Description(info.label, arguments, pk, using)
+
+
+def delete(info: ModelInfo, named: Named) -> Description:
+    instance, pk = reference(named["instance"], info)
+    using = _alias(named.get("using"))
+    origin = named.get("origin")
+    arguments = {
+        "instance": instance,
+        "using": using,
+        "origin": instance if origin is named["instance"] else jsonable(origin, info.redactor),
+    }
+    return Description(info.label, arguments, pk, using)
+
+
+def m2m_changed(info: ModelInfo, named: Named) -> Description:
+    instance = named["instance"]
+    about, pk = reference(instance, info_of(type(instance)))
+    using = _alias(named.get("using"))
+    model = named.get("model")
+    keys = named.get("pk_set")
+    if keys and type(model) is not str and model is not None and info_of(model).key_is_secret:
+        keys = [MASK] * len(keys)
+    arguments = {
+        "instance": about,
+        "action": jsonable(named.get("action"), info.redactor),
+        "reverse": bool(named.get("reverse")),
+        "model": jsonable(model, info.redactor),
+        "pk_set": jsonable(keys, info.redactor),
+        "using": using,
+    }
+    if "raw" in named:  # from Django 6.1
+        arguments["raw"] = bool(named["raw"])
+    return Description(info.label, arguments, pk, using)
+
+
+# The others.
+
+
+def _request(request: Any) -> Any:
+    return jsonable(request, redactor())
+
+
+def _user(sender: Any, named: Named) -> Description:
+    user = jsonable(named.get("user"), redactor())
+    pk = user["pk"] if isinstance(user, dict) and "pk" in user else None
+    arguments = {"request": _request(named.get("request")), "user": user}
+    return Description(sender_label(sender), arguments, "" if pk is None else str(pk))
+
+
+def _login_failed(sender: Any, named: Named) -> Description:
+    arguments = {
+        "credentials": jsonable(named.get("credentials"), redactor()),
+        "request": _request(named.get("request")),
+    }
+    return Description(sender_label(sender), arguments)
+
+
+def environ_shown(environ: dict[str, Any]) -> dict[str, Any]:
+    """Return the parts of a WSGI environ that give nothing away."""
+    mask = redactor()
+    return {
+        "method": environ.get("REQUEST_METHOD", ""),
+        "path": cut(text_of(environ.get("SCRIPT_NAME")) + text_of(environ.get("PATH_INFO"))),
+        "query_string": cut(mask.query_string(text_of(environ.get("QUERY_STRING")))),
+        "scheme": jsonable(environ.get("wsgi.url_scheme", ""), mask),
+        "host": cut(text_of(environ.get("HTTP_HOST") or environ.get("SERVER_NAME"))),
+        "user_agent": cut(text_of(environ.get("HTTP_USER_AGENT"))),
+        "referer": cut(mask.url(text_of(environ.get("HTTP_REFERER")))),
+        "content_type": cut(text_of(environ.get("CONTENT_TYPE"))),
+        "content_length": cut(text_of(str(environ.get("CONTENT_LENGTH") or ""))),
+    }
+
+
+def scope_shown(scope: dict[str, Any]) -> dict[str, Any]:
+    """Return the parts of an ASGI scope that give nothing away."""
+    mask = redactor()
+
+    def header(name: bytes) -> str:
+        return text_of(header_of(scope, name))
+
+    query = scope.get("query_string", b"")
+    if isinstance(query, bytes):  # Django's test client sends text
+        query = query.decode("utf-8", "replace")
+    return {
+        "method": jsonable(scope.get("method", ""), mask),
+        "path": jsonable(scope.get("path", ""), mask),
+        "query_string": cut(mask.query_string(query)),
+        "scheme": jsonable(scope.get("scheme", ""), mask),
+        "host": cut(header(b"host")),
+        "user_agent": cut(header(b"user-agent")),
+        "referer": cut(mask.url(header(b"referer"))),
+        "content_type": cut(header(b"content-type")),
+        "content_length": cut(header(b"content-length")),
+    }
+
+
+def _request_started(sender: Any, named: Named) -> Description:
+    arguments = {}
+    if "environ" in named:
+        arguments["environ"] = environ_shown(named["environ"])
+    if "scope" in named:
+        arguments["scope"] = scope_shown(named["scope"])
+    return Description(sender_label(sender), arguments)
+
+
+def error_text(error: BaseException | None) -> str:
+    """Return an exception's type and message without running a `__str__` of the host's."""
+    if error is None:
+        return ""
+    kind = type(error)
+    message = ", ".join(str(jsonable(part, redactor())) for part in error.args)
+    return cut(f"{dotted(kind).removeprefix('builtins.')}: {message}".removesuffix(": "), 1800)
+
+
+def _request_exception(sender: Any, named: Named) -> Description:
+    arguments = {"request": _request(named.get("request"))}
+    return Description(
+        sender_label(sender), arguments, exception=error_text(sys.exc_info()[1])
+    )
+
+
+def _setting_changed(sender: Any, named: Named) -> Description:
+    mask = redactor()
+    setting = named.get("setting")
+    value = named.get("value")
+    if type(setting) is str and value is not None and mask.is_secret(setting):
+        value = MASK
+    value = jsonable(value, mask)
+    arguments = {
+        "setting": jsonable(setting, mask),
+        "value": mask.url(value) if isinstance(value, str) else _without_passwords(value),
+        "enter": bool(named.get("enter")),
+    }
+    return Description(sender_label(sender), arguments)
+
+
+def _without_passwords(value: Any) -> Any:
+    """Mask the passwords in the URLs of a setting, such as a cache's `LOCATION`."""
+    if isinstance(value, str):
+        return redactor().url(value) if "://" in value else value
+    if isinstance(value, list):
+        return [_without_passwords(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _without_passwords(item) for key, item in value.items()}
+    return value
+
+
+def _template_rendered(sender: Any, named: Named) -> Description:
+    keys: set[str] = set()
+    context = named.get("context")
+    for layer in getattr(context, "__dict__", {}).get("dicts", ()):
+        keys.update(key for key in layer if type(key) is str)
+    arguments = {
+        "template": jsonable(named.get("template"), redactor()),
+        "context": jsonable(sorted(keys - {"True", "False", "None"}), redactor()),
+    }
+    return Description(sender_label(sender), arguments)
+
+
+def _connection_created(sender: Any, named: Named) -> Description:
+    connection = named.get("connection")
+    alias = _alias(getattr(connection, "alias", ""))
+    arguments = {"connection": {"alias": alias, "vendor": getattr(connection, "vendor", "")}}
+    return Description(sender_label(sender), arguments, database=alias)
+
+
+def _migrate(sender: Any, named: Named) -> Description:
+    mask = redactor()
+    arguments = {
+        name: jsonable(named[name], mask)
+        for name in ("app_config", "verbosity", "interactive", "stdout", "using", "apps")
+        if name in named
+    }
+    if "app_config" in arguments:
+        arguments["app_config"] = sender_label(named["app_config"])
+    if "plan" in named:
+        arguments["plan"] = jsonable(
+            [
+                [f"{migration.app_label}.{migration.name}", bool(backwards)]
+                for migration, backwards in named["plan"]
+            ],
+            mask,
+        )
+    return Description(sender_label(sender), arguments, database=_alias(named.get("using")))
+
+
+def _task(sender: Any, named: Named) -> Description:
+    result = named.get("task_result")
+    mask = redactor()
+    known = {"task": task_name(result)}
+    for name in ("id", "status", "backend", "kwargs"):
+        known[name] = jsonable(getattr(result, name, None), mask)
+    known["args"] = _task_args(result)
+    errors = getattr(result, "errors", None) or []
+    failed = [jsonable(getattr(error, "exception_class_path", ""), mask) for error in errors]
+    if failed:
+        known["errors"] = failed
+    return Description(sender_label(sender), {"task_result": known}, exception=", ".join(failed))
+
+
+def _task_args(result: Any) -> list[Any]:
+    """Return a task's positional arguments, masked by the names of its parameters."""
+    task = getattr(result, "task", None)
+    code = getattr(getattr(task, "func", None), "__code__", None)
+    names = code.co_varnames[: code.co_argcount] if code else ()
+    if getattr(task, "takes_context", False):
+        names = names[1:]
+    mask = redactor()
+    return [
+        MASK if name and mask.is_secret(name) and value is not None else jsonable(value, mask)
+        for value, name in zip_longest(getattr(result, "args", ()), names[: len(result.args)])
+    ]
+
+
+def task_name(result: Any) -> str:
+    """Return the dotted path of the function that a task runs."""
+    function = getattr(getattr(result, "task", None), "func", None)
+    return jsonable(function, redactor()) if function is not None else ""
+
+
+def any_signal(sender: Any, named: Named) -> Description:
+    """Describe a signal that the catalog does not know, with whatever it was sent with."""
+    mask = redactor()
+    arguments = {
+        name: MASK if mask.is_secret(name) and value is not None else jsonable(value, mask)
+        for name, value in named.items()
+    }
+    instance = named.get("instance")
+    if not issubclass(type(instance), Model):
+        return Description(sender_label(sender), arguments)
+    about, pk = reference(instance, info_of(type(instance)))
+    arguments["instance"] = about
+    return Description(sender_label(sender), arguments, pk, _alias(named.get("using")))
+
+
+def _nothing(sender: Any, named: Named) -> Description:
+    return Description(sender_label(sender), {})
+
+
+def _file_changed(sender: Any, named: Named) -> Description:
+    path = jsonable(named.get("file_path"), redactor())
+    return Description(sender_label(sender), {"file_path": path})
+
+
+OTHERS: dict[str, Describer] = {
+    "class_prepared": _nothing,
+    "user_logged_in": _user,
+    "user_logged_out": _user,
+    "user_login_failed": _login_failed,
+    "request_started": _request_started,
+    "request_finished": _nothing,
+    "got_request_exception": _request_exception,
+    "setting_changed": _setting_changed,
+    "template_rendered": _template_rendered,
+    "connection_created": _connection_created,
+    "pre_migrate": _migrate,
+    "post_migrate": _migrate,
+    "task_enqueued": _task,
+    "task_started": _task,
+    "task_finished": _task,
+    "autoreload_started": _nothing,
+    "file_changed": _file_changed,
+}

@@ -1,0 +1,51 @@
+"""Optional: tells the recorder of the request, for the actor, and under ASGI for the trace."""
+
+from collections.abc import Awaitable, Callable
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+from signals_demo.traces import SCOPE_KEY, Scope, current
+
+GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
+
+
+class SignalTraceMiddleware:
+    """Add it to `MIDDLEWARE`, anywhere; the higher, the more of an ASGI request it covers."""
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+        self.is_async = iscoroutinefunction(get_response)
+        if self.is_async:
+            markcoroutinefunction(self)
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+        if self.is_async:
+            return self._acall(request)
+        scope = self._note(request)
+        return self._tag(self.get_response(request), scope)  # type: ignore[arg-type]
+
+    async def _acall(self, request: HttpRequest) -> HttpResponseBase:
+        scope = self._note(request)
+        return self._tag(await self.get_response(request), scope)  # type: ignore[misc]
+
+    def _note(self, request: HttpRequest) -> Scope | None:
+        """Put this code into the request's trace, and let that know of the request."""
+        scope: Scope | None = getattr(request, "scope", {}).get(SCOPE_KEY)
+        if scope is None:
+            scope = current.get()
+        elif current.get() is None or current.get().trace is not scope.trace:  # type: ignore[union-attr]
+            current.set(scope)
+        if scope is not None and scope.trace.origin == "request":
+            scope.trace.request = request
+        return scope
+
+    def _tag(self, response: HttpResponseBase, scope: Scope | None) -> HttpResponseBase:
+        if scope is not None:
+            # When the response is closed, in whatever thread, its request is over.
+            setattr(response, SCOPE_KEY, scope)
+        return response

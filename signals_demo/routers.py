@@ -1,0 +1,25 @@
+"""Sends `SignalEvent` to the database of the `DATABASE` setting."""
+
+from typing import Any
+
+from django.db.models import Model
+
+from signals_demo.conf import config
+
+APP = "signals_demo"
+
+
+class SignalEventRouter:
+    """List it in `DATABASE_ROUTERS` when `DATABASE` is not the default one."""
+
+    def db_for_read(self, model: type[Model], **hints: Any) -> str | None:
+        """Return the alias for reading events, None for other models."""
+        return config().database if model._meta.app_label == APP else None
+
+    def db_for_write(self, model: type[Model], **hints: Any) -> str | None:
+        """Return the alias for writing events, None for other models."""
+        return self.db_for_read(model)
+
+    def allow_migrate(self, db: str, app_label: str, **hints: Any) -> bool | None:
+        """Return whether the table belongs on `db`; None for other apps."""
+        return db == config().database if app_label == APP else None
