@@ -13,12 +13,12 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import DatabaseError, connections, transaction
 from django.db.models import Model, QuerySet
 from django.forms import Media
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.timezone import template_localtime
+from django.utils.timezone import is_aware, localtime
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -47,6 +47,7 @@ LAST_PAGE = 1000
 # How much of a trace is shown on each side of an event.
 NEIGHBOURS = 100
 DEEPEST_INDENT = 8
+LONGEST_NAME = 32
 TIMES = "\N{MULTIPLICATION SIGN}"
 
 
@@ -84,7 +85,7 @@ class EventList(ChangeList):
         found.pop(VIEW_VAR, None)
         return found
 
-    def get_ordering(self, request: HttpRequest, queryset: Any) -> list[str]:
+    def get_ordering(self, request: HttpRequest, queryset: Any) -> Any:
         """Return the one order that an index serves, whatever the address asks for."""
         return list(NEWEST_FIRST)
 
@@ -138,6 +139,7 @@ class SignalEventAdmin(EventModelAdmin):
     """A list to scan and a page per event; there is no way to add, change or delete one."""
 
     actions = None
+    empty_value_display = ""
     list_display = ("when", "what", "about", "who", "started_by", "became", "how_many")
     list_display_links = ("what",)
     list_filter = FILTERS
@@ -200,12 +202,14 @@ class SignalEventAdmin(EventModelAdmin):
     @admin.display(description=_("time"))
     def when(self, event: SignalEvent) -> SafeString:
         """Return the time to the millisecond."""
-        moment = template_localtime(event.occurred_at)
+        moment = event.occurred_at
+        if is_aware(moment):
+            moment = localtime(moment)
         return format_html(
-            '<time datetime="{}">{} <b>{}</b></time>',
+            '<time datetime="{}"><b>{}</b> {}</time>',
             moment.isoformat(),
-            moment.strftime("%Y-%m-%d"),
             moment.strftime("%H:%M:%S.%f")[:-3],
+            moment.strftime("%Y-%m-%d"),
         )
 
     @admin.display(description=_("signal"))
@@ -222,14 +226,17 @@ class SignalEventAdmin(EventModelAdmin):
         )
 
     @admin.display(description=_("sender and object"))
-    def about(self, event: SignalEvent) -> SafeString:
+    def about(self, event: SignalEvent) -> SafeString | str:
         """Return the sender and the object; the object leads to its own history."""
         model, key = presentation.object_of(event)
         text = presentation.Node(event).about
         if key and model_named(model):
             query = urlencode({SEARCH_VAR: f"{model} {key}"})
             return format_html('{} <a href="?{}">{}</a>', event.sender, query, text)
-        return format_html("{} {}", event.sender, text)
+        name = presentation.sender_name(event)
+        if name == event.sender:
+            return f"{name} {text}".strip()
+        return format_html('<span title="{}">{}</span> {}', event.sender, name, text)
 
     @admin.display(description=_("actor"))
     def who(self, event: SignalEvent) -> SafeString | str:
@@ -243,13 +250,15 @@ class SignalEventAdmin(EventModelAdmin):
     def started_by(self, event: SignalEvent) -> SafeString | str:
         """Return what started the unit of work; it leads to the whole trace."""
         label = event.get_origin_display()
+        name = presentation.shortened(event.origin_name, LONGEST_NAME)
         if not event.trace_id:
-            return label
+            return f"{label} {name}"
         return format_html(
-            '<span class="signals-quiet">{}</span> <a href="?{}">{}</a>',
+            '<span class="signals-quiet">{}</span> <a href="?{}" title="{}">{}</a>',
             label,
             urlencode({SEARCH_VAR: event.trace_id}),
-            event.origin_name or gettext("trace"),
+            event.origin_name,
+            name or gettext("trace"),
         )
 
     @admin.display(description=_("outcome"))
@@ -264,10 +273,10 @@ class SignalEventAdmin(EventModelAdmin):
         )
 
     @admin.display(description=_("firings"))
-    def how_many(self, event: SignalEvent) -> SafeString | str:
-        """Return the number of firings of a folded row."""
+    def how_many(self, event: SignalEvent) -> SafeString:
+        """Return the number of firings."""
         if event.count == 1:
-            return "1"
+            return format_html('<span class="signals-single">{}</span>', 1)
         return format_html('<span class="signals-count">{} {}</span>', TIMES, event.count)
 
     # The page of one event.
@@ -284,7 +293,7 @@ class SignalEventAdmin(EventModelAdmin):
             raise PermissionDenied
         event = self.get_object(request, unquote(object_id))
         if event is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+            raise Http404(gettext("There is no such event."))
         model, key = presentation.object_of(event)
         context = {
             **self.admin_site.each_context(request),
@@ -305,7 +314,7 @@ class SignalEventAdmin(EventModelAdmin):
             **self._trace_around(event),
             **(extra_context or {}),
         }
-        request.current_app = self.admin_site.name  # type: ignore[attr-defined]
+        request.current_app = self.admin_site.name
         return TemplateResponse(
             request, "admin/signals_demo/signalevent/change_form.html", context
         )

@@ -1,6 +1,6 @@
 """The filters beside the list of events. Their choices cost no query."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any, ClassVar
 
@@ -18,7 +18,7 @@ from signals_demo.builtin import Family, LazyText
 from signals_demo.conf import config
 from signals_demo.models import Origin, Outcome, SignalEvent
 
-Choices = list[tuple[str, LazyText]]
+Choices = Sequence[tuple[str, LazyText]]
 
 
 class ChoiceFilter(admin.SimpleListFilter):
@@ -94,7 +94,7 @@ class FieldFilter(ChoiceFilter):
         chosen = self.chosen()
         if chosen is None:
             return queryset
-        return queryset.filter(**{self.parameter_name: chosen})
+        return queryset.filter(**{str(self.parameter_name): chosen})
 
 
 class OpenFieldFilter(FieldFilter):
@@ -115,7 +115,7 @@ class OpenFieldFilter(FieldFilter):
         if value is not None and value not in dict(self.lookup_choices):
             yield {
                 "selected": True,
-                "query_string": changelist.get_query_string({self.parameter_name: value}),
+                "query_string": changelist.get_query_string({str(self.parameter_name): value}),
                 "display": value,
             }
 

@@ -116,13 +116,23 @@ class SignalEvent(models.Model):
                 fields=["recorder", "sequence"], name="signals_demo_event_once"
             ),
         ]
+        # Each ends in the order in which its rows are read, so that no read sorts.
         indexes = [
-            models.Index(fields=["occurred_at"], name="signals_demo_time"),
+            models.Index(fields=["occurred_at", "sequence"], name="signals_demo_time"),
             models.Index(fields=["trace_id", "position"], name="signals_demo_trace"),
-            models.Index(fields=["signal", "occurred_at"], name="signals_demo_signal"),
-            models.Index(fields=["sender", "occurred_at"], name="signals_demo_sender"),
-            models.Index(fields=["object_pk", "sender"], name="signals_demo_object"),
-            models.Index(fields=["actor_pk", "occurred_at"], name="signals_demo_actor"),
+            models.Index(
+                fields=["signal", "occurred_at", "sequence"], name="signals_demo_signal"
+            ),
+            models.Index(
+                fields=["sender", "occurred_at", "sequence"], name="signals_demo_sender"
+            ),
+            models.Index(
+                fields=["object_pk", "sender", "occurred_at", "sequence"],
+                name="signals_demo_object",
+            ),
+            models.Index(
+                fields=["actor_pk", "occurred_at", "sequence"], name="signals_demo_actor"
+            ),
         ]
 
     def __str__(self) -> str:

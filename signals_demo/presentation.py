@@ -36,7 +36,7 @@ _TELLING = (
     "task_result",
 )
 _LONGEST_LINE = 60
-_LONGEST_INLINE = 72
+_LONGEST_INLINE = 56
 
 
 def family(signal: str) -> Family | None:
@@ -85,6 +85,12 @@ def duration(event: SignalEvent) -> str:
     return gettext("{milliseconds} ms").format(
         milliseconds=number_format(took, 0 if took >= 10 else 1)
     )
+
+
+def sender_name(event: SignalEvent) -> str:
+    """Return the sender, a class without its module; the label of a model stays whole."""
+    module, _dot, name = event.sender.rpartition(".")
+    return name if "." in module and name[:1].isupper() else event.sender
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +238,11 @@ class Node:
         return key if model == self.event.sender else f"{model} {key}".strip()
 
     @property
+    def sender(self) -> str:
+        """Return the sender in short."""
+        return sender_name(self.event)
+
+    @property
     def object_label(self) -> str:
         """Return the object's model and key."""
         return " ".join(object_of(self.event))
@@ -248,7 +259,7 @@ class Node:
         told = (
             f"{name}={literal(given[name])}"
             for name in _TELLING
-            if given.get(name) not in (None, {})
+            if given.get(name) not in (None, {}, given.get("instance"))
         )
         return shortened(", ".join(told))
 

@@ -84,14 +84,12 @@ def model_named(label: str) -> type[Model] | None:
 
 def _user_named(name: str) -> str:
     model = get_user_model()
-    username = model._meta.get_field(model.USERNAME_FIELD)
     try:
-        wanted = username.to_python(name)
-    except ValidationError:
+        users = model._default_manager.filter(**{model.USERNAME_FIELD: name})
+    except (ValidationError, ValueError):  # names that are numbers, for one
         return ""
     # The key alone: building the user would fire two signals.
-    keys = model._default_manager.filter(**{username.name: wanted}).values_list("pk", flat=True)
-    return "".join(map(str, keys[:1]))
+    return "".join(map(str, users.values_list("pk", flat=True)[:1]))
 
 
 def _about(model: type[Model], key: str) -> Search:
