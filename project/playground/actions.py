@@ -14,6 +14,7 @@ from project.playground import children
 from project.playground.children import Excuse
 from project.playground.models import Book, Ebook, Order, RareBook, Tag
 from project.playground.registry import action
+from project.playground.tests import LessonTests
 from signals_demo import trace
 from signals_demo.catalog import Family
 
@@ -28,7 +29,7 @@ def log_in(request: HttpRequest) -> None:
     """You are “admin” afterwards, in the real admin too."""
     user = authenticate(request, username="admin", password="admin")
     if user is None:
-        raise Excuse("There is no admin/admin any more; “manage.py demo” makes one if missing.")
+        raise Excuse("The password is not “admin” any more.")
     login(request, user)
 
 
@@ -71,7 +72,7 @@ def update(request: HttpRequest) -> None:
     """A JSON field changed in place is noticed as well."""
     book = Book.objects.get(title="Night Trains")
     book.copies += 1
-    book.details["reviews"] = ["Could not sleep."]
+    book.details["loans"] += 1
     book.save()
 
 
@@ -173,7 +174,7 @@ def raise_error(request: HttpRequest) -> None:
 # test
 
 
-@action(Family.TEST, "Run tests")
+@action(Family.TEST, "Run tests", shows=LessonTests)
 def run_tests(request: HttpRequest) -> str:
     """Runs “manage.py test project.playground.tests” in a process of its own."""
     return children.run_tests()
@@ -209,7 +210,7 @@ if django.VERSION >= (6, 0):
 # autoreload
 
 
-@action(Family.AUTORELOAD, "Reload")
+@action(Family.AUTORELOAD, "Reload", shows=children.run_server_until_reload)
 def reload(request: HttpRequest) -> str:
     """Runs a second server on a free port, touches a file that it watches, and waits."""
     return children.run_server_until_reload()
@@ -222,7 +223,7 @@ def reload(request: HttpRequest) -> str:
 def bulk_create(request: HttpRequest) -> str:
     """Rows are created; no save signal. (Making the instances fired their init signals before.)"""
     book = Book.objects.get(title="Night Trains")
-    orders = [Order(book=book, reader="Ann"), Order(book=book, reader="Ben")]
+    orders = [Order(book=book, reader=name) for name in ("Ann", "Ben")]
     with trace("bulk_create") as shown:
         Order.objects.bulk_create(orders)
     return shown.trace_id
@@ -267,8 +268,9 @@ def raw_delete(request: HttpRequest) -> str:
 @action(SILENCE, "Raw SQL")
 def raw_sql(request: HttpRequest) -> str:
     """The database does it, and Django does not know what."""
+    sql = "DELETE FROM playground_order WHERE reader = 'Ben'"
     with trace("raw SQL") as shown, connection.cursor() as cursor:
-        cursor.execute("DELETE FROM playground_order WHERE reader = %s", ["Ben"])
+        cursor.execute(sql)
     return shown.trace_id
 
 
@@ -276,7 +278,8 @@ def raw_sql(request: HttpRequest) -> str:
 def save_through_row(request: HttpRequest) -> str:
     """The model behind tags.add() is made by Django: saving or deleting it sends nothing."""
     book = Book.objects.get(title="Night Trains")
-    row = Book.tags.through(book=book, tag=Tag.objects.get(name="gift"))
+    tag = Tag.objects.get(name="gift")
+    row = Book.tags.through(book=book, tag=tag)
     with trace("through row") as shown:
         row.save()
         row.delete()

@@ -24,22 +24,25 @@ class Excuse(Exception):
 
 
 def run_tests() -> str:
-    """Run the lesson's tests and return the trace id of the process."""
+    """Run the lesson's tests."""
     return _manage("test", "project.playground.tests")
 
 
 def run_server_until_reload() -> str:
-    """Run a development server until its reloader sees a change; return its trace id."""
+    """Run a server until its reloader sees a change."""
     with TemporaryDirectory() as folder:
         watched = Path(folder) / "touched.txt"
         watched.touch()
-        # RUN_MAIN makes it the process in which the reloader watches; port 0 is any free one.
         return _manage(
-            "runserver", "127.0.0.1:0",
-            environment={"RUN_MAIN": "true", "PLAYGROUND_WATCH": folder},
+            "runserver",
+            "127.0.0.1:0",  # any free port
+            environment={
+                "RUN_MAIN": "true",  # the process that watches
+                "PLAYGROUND_WATCH": folder,
+            },
             status=RELOAD,
             meanwhile=watched.touch,
-        )  # fmt: skip
+        )
 
 
 def _manage(
@@ -49,12 +52,13 @@ def _manage(
     status: int = 0,
     meanwhile: Callable[[], object] = lambda: None,
 ) -> str:
+    """Run a command, doing `meanwhile` over and over; return the trace id of its process."""
     if connection.vendor != "sqlite":
         raise Excuse("This needs the playground's own SQLite file; another database is in use.")
     flush()
     newest = SignalEvent.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
     with (
-        TemporaryFile("w+", encoding="utf-8") as printed,
+        TemporaryFile("w+", encoding="utf-8", errors="replace") as printed,
         subprocess.Popen(
             [sys.executable, "manage.py", command, *arguments],
             cwd=settings.BASE_DIR,
@@ -62,6 +66,7 @@ def _manage(
                 **os.environ,
                 "DJANGO_SETTINGS_MODULE": "project.settings",
                 "DEMO_DATABASE": str(connection.settings_dict["NAME"]),
+                "PYTHONUTF8": "1",
                 IN_CHILD: "1",
                 **(environment or {}),
             },
@@ -76,14 +81,15 @@ def _manage(
             process.kill()
         printed.seek(0)
         output = printed.read()
+    end = output[-1000:]
     if process.returncode != status:
-        raise Excuse(f"manage.py {command} ended with status {process.returncode}: {output}")
+        raise Excuse(f"manage.py {command} ended with status {process.returncode}: {end}")
     # The process stored its last events before it ended.
     recorded = SignalEvent.objects.filter(pk__gt=newest, origin_name=command)
     trace_id = recorded.order_by("-pk").values_list("trace_id", flat=True).first()
     if trace_id is None:
-        raise Excuse(f"manage.py {command} ran, but nothing of it was recorded: {output}")
-    collect(output, trace_id)
+        raise Excuse(f"manage.py {command} ran, but nothing of it was recorded: {end}")
+    collect(output)
     return trace_id
 
 

@@ -19,23 +19,25 @@ class Note(NamedTuple):
     text: str
 
 
-_board: deque[Note] = deque(maxlen=200)
+_board: deque[Note] = deque(maxlen=2000)
 
 
 def pin(text: str) -> None:
-    """Put a note on the board."""
+    """Put a note on the board, under the unit of work that is going on."""
     unit = current_trace()
-    _board.append(Note(unit.trace_id if unit else "", text))
+    if unit is None:
+        return
+    _board.append(Note(unit.trace_id, text))
     if IN_CHILD in os.environ:
-        sys.stdout.write(f"{_MARK}{text}\n")
+        sys.stdout.write(f"\n{_MARK}{unit.trace_id} {text}\n")
         sys.stdout.flush()
 
 
-def collect(output: str, trace_id: str) -> None:
-    """Put on the board what a child process has pinned."""
+def collect(output: str) -> None:
+    """Put on the board what a child process has pinned, as its output says."""
     for line in output.splitlines():
         if line.startswith(_MARK):
-            _board.append(Note(trace_id, line.removeprefix(_MARK)))
+            _board.append(Note(*line.removeprefix(_MARK).split(" ", 1)))
 
 
 def notes_of(trace_id: str) -> list[str]:

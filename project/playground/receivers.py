@@ -38,11 +38,6 @@ from project.playground.models import Book, Order
 from project.playground.noticeboard import pin
 from signals_demo.catalog import Family
 
-User = get_user_model()
-Playground = apps.get_app_config("playground")
-Connection = type(connections["default"])
-
-
 # auth
 
 
@@ -53,7 +48,7 @@ def welcome(user: AbstractBaseUser, **kwargs: Any) -> None:
 def connect_auth() -> None:
     user_logged_in.connect(
         welcome,
-        sender=User,
+        sender=get_user_model(),
         weak=True,
         dispatch_uid="playground.welcome",
     )
@@ -108,13 +103,13 @@ def report_migration(using: str, **kwargs: Any) -> None:
 def connect_management() -> None:
     post_migrate.connect(
         report_migration,
-        sender=Playground,
+        sender=apps.get_app_config("playground"),
         weak=True,
         dispatch_uid="playground.migration",
     )
 
 
-@receiver(pre_migrate, sender=Playground)
+@receiver(pre_migrate, sender=apps.get_app_config("playground"))
 def announce_migration(using: str, **kwargs: Any) -> None:
     pin(f"A migration of {using!r} begins.")
 
@@ -165,7 +160,7 @@ def note_template(template: Template, **kwargs: Any) -> None:
 def connect_database() -> None:
     # A function in a function: nothing else refers to it, so it needs weak=False.
     def note_connection(connection: Wrapper, **kwargs: Any) -> None:
-        pin(f"A connection {connection.alias!r} was opened.")
+        pin(f"{connection.alias!r} has one more connection.")
 
     connection_created.connect(
         note_connection,
@@ -174,9 +169,9 @@ def connect_database() -> None:
     )
 
 
-@receiver(connection_created, sender=Connection)
+@receiver(connection_created, sender=type(connections["default"]))
 def note_database(connection: Wrapper, **kwargs: Any) -> None:
-    pin(f"It speaks {connection.display_name}.")
+    pin(f"Connected to {connection.display_name}.")
 
 
 # task
@@ -219,7 +214,7 @@ def connect_autoreload() -> None:
 
 @receiver(file_changed)
 def note_change(file_path: Path, **kwargs: Any) -> None:
-    # It returns None. A true value would tell the reloader not to reload.
+    # Returning something true would stop the reload.
     pin(f"{file_path.name} has changed.")
 
 
@@ -241,7 +236,7 @@ class Example:
 BY_HAND = "By hand"
 ONE = "By decorator, with one signal"
 SEVERAL = "By decorator, with a list of signals"
-SENDER = ", and one sender"
+SENDER = " and a sender"
 
 EXAMPLES = {
     Family.AUTH: (

@@ -16,11 +16,13 @@ class Action:
     """Something that makes signals fire, or shows that none does.
 
     `run` returns the trace id of what is worth showing, or None for the request that ran it.
+    `shows` is the code to show, if that of `run` says little.
     """
 
     lesson: str
     title: str
     run: Run
+    shows: type | Callable[..., object] | None = None
 
     @property
     def name(self) -> str:
@@ -32,7 +34,9 @@ class Action:
 
     @property
     def code(self) -> str:
-        """Return the statements of `run`, without its name and its docstring."""
+        """Return the code to show: of `run` the statements, without name and docstring."""
+        if self.shows is not None:
+            return inspect.getsource(self.shows)
         source = textwrap.dedent(inspect.getsource(self.run))
         (function,) = ast.parse(source).body
         docstring = function.body[0]  # type: ignore[attr-defined]
@@ -42,11 +46,13 @@ class Action:
 actions: list[Action] = []
 
 
-def action(lesson: str, title: str) -> Callable[[Run], Run]:
+def action(
+    lesson: str, title: str, *, shows: type | Callable[..., object] | None = None
+) -> Callable[[Run], Run]:
     """Register the decorated function as an action of a lesson."""
 
     def register(run: Run) -> Run:
-        actions.append(Action(lesson, title, run))
+        actions.append(Action(lesson, title, run, shows))
         return run
 
     return register

@@ -6,12 +6,13 @@ from django.test import SimpleTestCase, override_settings
 
 
 class LessonTests(SimpleTestCase):
-    """They use no database, so Django makes no test database for them."""
+    """No database is used, so Django makes none for the tests."""
 
     def test_a_setting_for_a_while(self) -> None:
         with override_settings(LANGUAGE_CODE="nl"):
             assert settings.LANGUAGE_CODE == "nl"
 
     def test_a_template(self) -> None:
-        text = render_to_string("playground/receipt.txt", {"reader": "Mina"})
-        assert "Mina" in text
+        context = {"reader": "Mina"}
+        receipt = render_to_string("playground/receipt.txt", context)
+        assert "Mina" in receipt

@@ -1,5 +1,6 @@
 """Set the demo project up and serve it."""
 
+import errno
 import os
 import socket
 from argparse import ArgumentParser
@@ -58,7 +59,8 @@ class Command(runserver.Command):
         try:
             socket.create_server((self.addr, int(self.port)), family=family).close()
         except OSError as error:
+            reason = "it is taken" if error.errno == errno.EADDRINUSE else error.strerror
             raise CommandError(
-                f"Cannot serve on port {self.port}: {error.strerror}. "
+                f"Cannot serve on port {self.port}: {reason}. "
                 f"Name another one: manage.py demo {int(self.port) + 1}"
             ) from error

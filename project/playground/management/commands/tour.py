@@ -6,7 +6,6 @@ import subprocess
 import sys
 from argparse import ArgumentParser
 from collections.abc import Iterable, Iterator
-from itertools import groupby
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
@@ -14,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 from django.conf import settings
 from django.contrib.messages import get_messages
 from django.core.management import BaseCommand, CommandError, call_command
+from django.core.management.base import OutputWrapper
 from django.db.models import Sum
 from django.test import Client
 from django.urls import reverse
@@ -22,6 +22,7 @@ from django.utils.termcolors import colorize
 from project.playground.lessons import LESSONS
 from project.playground.registry import Action
 from project.playground.sample import make_admin
+from project.playground.streaks import shortened
 from project.playground.views import events_of
 from signals_demo import flush
 from signals_demo.builtin import Family
@@ -40,8 +41,6 @@ COLOURS = {
     Family.AUTORELOAD: "yellow",
     None: "white",
 }
-# So many like signals in a row are printed; the rest is counted.
-ALIKE = 4
 
 
 class Line(NamedTuple):
@@ -60,6 +59,8 @@ class Command(BaseCommand):
         "Runs every action of the playground on a scratch database and prints what it fires. "
         "Fails if one of Django's signals was not seen."
     )
+    # They build users, which would be the first signals of the process that only starts another.
+    requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
@@ -73,9 +74,7 @@ class Command(BaseCommand):
             raise CommandError("The tour makes a superuser admin/admin: set DEBUG = True.")
         if not in_place:
             sys.exit(_on_a_scratch_database(options))
-        self.coloured = options["force_color"] or (
-            self.stdout.isatty() and not options["no_color"] and not os.environ.get("NO_COLOR")
-        )
+        self.coloured = wants_colour(self.stdout, options)
         # Two actions fail on purpose; their tracebacks would hide the rest.
         for name in ("django.request", "django.tasks"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
@@ -92,12 +91,12 @@ class Command(BaseCommand):
             self._print_heading(f"{lesson.title}")
             for action in lesson.actions:
                 self.stdout.write(self._painted(action.title, opts=("bold",)))
-                self._print_tree(tree(events_of(_press(client, action))))
+                self._print_tree(tree(shortened(events_of(_press(client, action)))))
             if not lesson.actions:
                 self.stdout.write("Not in this Django.")
 
     def _print_heading(self, text: str) -> None:
-        self.stdout.write(f"\n{self._painted(text, opts=('bold',))}\n{'═' * len(text)}\n\n")
+        self.stdout.write(f"\n{self._painted(text, opts=('bold',))}\n{'=' * len(text)}\n\n")
 
     def _print_tree(self, nodes: list[Node]) -> None:
         printed = list(_lines(nodes)) or [Line(None, "(nothing)", "", "")]
@@ -124,6 +123,12 @@ class Command(BaseCommand):
         return colorize(text, **look) if self.coloured else text
 
 
+def wants_colour(output: OutputWrapper, options: dict[str, Any]) -> bool:
+    """Say whether to print in colour: if asked to, else on a terminal without NO_COLOR."""
+    forbidden = options["no_color"] or os.environ.get("NO_COLOR")
+    return bool(options["force_color"] or (output.isatty() and not forbidden))
+
+
 def _on_a_scratch_database(options: dict[str, Any]) -> int:
     """Run this command in another process on an empty database; return its exit status."""
     same = [f"--{name.replace('_', '-')}" for name in ("no_color", "force_color") if options[name]]
@@ -147,13 +152,9 @@ def _press(client: Client, action: Action) -> str:
 
 
 def _lines(nodes: Iterable[Node], indent: str = "") -> Iterator[Line]:
-    for name, group in groupby(nodes, key=lambda node: node.name):
-        like = list(group)
-        for node in like if len(like) <= ALIKE + 1 else like[:ALIKE]:
-            yield _line(node, indent)
-            yield from _lines(node.children, indent + "  ")
-        if len(like) > ALIKE + 1:
-            yield Line(like[0].family, f"{indent}…", f"{len(like) - ALIKE} more {name}", "")
+    for node in nodes:
+        yield _line(node, indent)
+        yield from _lines(node.children, indent + "  ")
 
 
 def _line(node: Node, indent: str) -> Line:
@@ -168,6 +169,6 @@ def _line(node: Node, indent: str) -> Line:
     return Line(
         node.family,
         indent + node.name,
-        f"{event.sender} {event.object_pk}".strip(),
+        f"{node.sender} {node.about if event.object_pk else ''}".strip(),
         "  ".join(filter(None, rest)),
     )
