@@ -197,6 +197,5 @@ def main() -> None:
         print_table(run_all(options.database, options.rounds, options.count))
 
 
-
 if __name__ == "__main__":
     main()

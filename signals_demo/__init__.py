@@ -1,5 +1,6 @@
 """A flight recorder for Django signals."""
 
+from signals_demo.recorder import tidy
 from signals_demo.traces import suppress, trace
 from signals_demo.writer import writer
 
@@ -9,4 +10,5 @@ __version__ = "0.1.0"
 
 def flush(timeout: float = 5.0) -> bool:
     """Wait until everything captured so far is stored; return False if `timeout` (s) ran out."""
+    tidy()
     return writer.flush(timeout)

@@ -5,6 +5,9 @@ from django.core import checks
 from django.core.signals import setting_changed
 from django.utils.translation import gettext_lazy as _
 
+from signals_demo import receivers
+from signals_demo.checks import check_settings
+
 
 class SignalsDemoConfig(AppConfig):
     name = "signals_demo"
@@ -14,14 +17,9 @@ class SignalsDemoConfig(AppConfig):
 
     def __init__(self, app_name: str, app_module: ModuleType) -> None:
         super().__init__(app_name, app_module)
-        from signals_demo import receivers
-
         receivers.connect_early()
 
     def ready(self) -> None:
-        from signals_demo import receivers
-        from signals_demo.checks import check_settings
-
         receivers.connect()
         setting_changed.connect(receivers.reconnect, dispatch_uid="signals_demo.receivers")
         checks.register(check_settings, "signals_demo")

@@ -42,9 +42,7 @@ _EDGES = tuple(
     os.path.join(_DJANGO, *name.split("/"))
     for name in ("core/handlers/", "core/management/base.py", "core/servers/", "test/client.py")
 )
-_STANDARD = tuple(
-    os.path.join(sysconfig.get_path(name), "") for name in ("stdlib", "platstdlib")
-)
+_STANDARD = tuple(os.path.join(sysconfig.get_path(name), "") for name in ("stdlib", "platstdlib"))
 _EDGE_NAMES = frozenset({"threading.py", "runpy.py", "socketserver.py"})
 _places: dict[str, int] = {}
 
@@ -109,7 +107,9 @@ def sending_frame(frame: FrameType | None) -> FrameType | None:
     return None
 
 
-def find_frame(frame: FrameType | None, code: CodeType, limit: int = MAX_FRAMES) -> FrameType | None:
+def find_frame(
+    frame: FrameType | None, code: CodeType, limit: int = MAX_FRAMES
+) -> FrameType | None:
     """Return the first of the next `limit` frames that runs `code`, or None."""
     for _ in range(limit):
         if frame is None or frame.f_code is code:
@@ -129,8 +129,17 @@ _shown_paths: dict[str, str] = {}
 def _relative(filename: str) -> str:
     path = _shown_paths.get(filename)
     if path is None:
-        roots = (os.path.join(os.path.abspath(root), "") for root in (*sys.path, os.getcwd()))
-        inside = [root for root in roots if filename.startswith(root)]
+        inside = [root for root in _roots() if filename.startswith(root)]
         path = filename[len(max(inside, key=len, default="")) :]
         _shown_paths[filename] = path = path.replace(os.sep, "/")
     return path
+
+
+def _roots() -> list[str]:
+    try:
+        here = os.getcwd()
+    except OSError:  # the folder is gone
+        here = os.sep
+    texts = (root for root in (*sys.path, "") if isinstance(root, str))
+    roots = {os.path.normpath(os.path.join(here, root)) for root in texts} - {os.sep}
+    return [os.path.join(root, "") for root in roots]

@@ -5,24 +5,40 @@ They go where the instance goes, but for a pickle: it does not grow, and what is
 it has unknown old values.
 """
 
-import json
+import datetime
+import decimal
+import uuid
 from collections.abc import Collection, Sequence
 from typing import Any
 
 from django.db.models import Model
+from django.db.models.expressions import Combinable
 
-from signals_demo.modelinfo import Frozen, ModelInfo
+from signals_demo.modelinfo import Frozen, ModelInfo, redactor
 from signals_demo.redaction import MASK
-from signals_demo.values import ATOMS, HANDLERS, jsonable
+from signals_demo.values import (
+    ATOMS,
+    has_safe_zone,
+    ids_of,
+    jsonable,
+    primary_key,
+    zone_of,
+)
 
 Changes = dict[str, list[Any]]
 
 _STATE_NAME = "_signals_demo_loaded"
-_ABSENT: Any = object()  # a deferred field: never loaded
-_COMPARABLE = frozenset(HANDLERS) & {*ATOMS, bytes} | {
-    kind for kind in HANDLERS if kind.__module__ in ("datetime", "decimal", "uuid")
-}
-_CONTAINERS = frozenset({dict, list, tuple, set, frozenset})
+_MOMENTS = ids_of(datetime.datetime, datetime.time)
+_COMPARABLE = ATOMS | ids_of(bytes, datetime.date, datetime.timedelta, decimal.Decimal, uuid.UUID)
+_DEEP = 100
+
+
+class _Missing:
+    """Stands for a value in `Loaded` that is not there."""
+
+
+_DEFERRED: Any = _Missing()  # never loaded
+_UNKNOWN: Any = _Missing()  # whatever the database holds, it is not what the instance does
 
 
 class Loaded(tuple[Any, ...]):
@@ -30,8 +46,8 @@ class Loaded(tuple[Any, ...]):
 
     __slots__ = ()
 
-    def __reduce__(self) -> tuple[type["Loaded"], tuple[()]]:
-        return Loaded, ()
+    def __reduce__(self) -> tuple[type[tuple[Any, ...]], tuple[()]]:
+        return tuple, ()  # can be read where this app is not installed
 
     def __deepcopy__(self, memo: object) -> "Loaded":
         return self
@@ -42,7 +58,7 @@ def _current(info: ModelInfo, instance: Model) -> Sequence[Any]:
     try:
         values = info.read(held)
     except KeyError:
-        values = tuple(held.get(attname, _ABSENT) for attname in info.attnames)
+        values = tuple(held.get(attname, _DEFERRED) for attname in info.attnames)
     if not info.freezers:
         return values
     frozen = list(values)
@@ -61,9 +77,22 @@ def remember(info: ModelInfo, instance: Model) -> None:
     instance._state.__dict__[_STATE_NAME] = Loaded(_current(info, instance))
 
 
+def adopt(info: ModelInfo, instance: Model, fresh: Model) -> None:
+    """Take over from `fresh`, just loaded, what `instance.refresh_from_db()` will copy."""
+    if type(fresh) is not type(instance) or not _same(primary_key(fresh), primary_key(instance)):
+        return  # a related object, loaded with it
+    before = loaded(instance) or (_UNKNOWN,) * len(info.names)
+    instance._state.__dict__[_STATE_NAME] = Loaded(
+        old if new is _DEFERRED else new
+        for old, new in zip(before, loaded(fresh) or before, strict=True)
+    )
+
+
 def _shown(info: ModelInfo, index: int, value: Any) -> Any:
     if value is None:
         return None
+    if value is _DEFERRED:
+        return "<not loaded>"
     if info.secrets[index]:
         return MASK
     return jsonable(value.thaw() if type(value) is Frozen else value, info.redactor)
@@ -75,34 +104,74 @@ def _plain(value: Any) -> Any:
         return str.__str__(value)
     if issubclass(kind, int) and kind is not bool:
         return int.__add__(value, 0)
-    return value
+    return float.__add__(value, 0.0) if issubclass(kind, float) else value
 
 
-def _leaf(value: Any) -> str:
-    kind = type(value)
-    return repr(value) if kind in _COMPARABLE or kind is set else f"<{kind} {id(value)}>"
+def _same_leaf(old: Any, new: Any) -> bool:
+    old, new = _plain(old), _plain(new)
+    a, b = id(type(old)), id(type(new))
+    if a in _COMPARABLE and b in _COMPARABLE:
+        try:
+            return bool(old == new or (old != old and new != new))  # NaN is the same NaN
+        except decimal.InvalidOperation:  # a signalling one
+            return str(old) == str(new)
+    if a != b:
+        return False
+    if a in _MOMENTS:
+        if has_safe_zone(old) and has_safe_zone(new):
+            return bool(old == new)
+        if zone_of(old) is not zone_of(new):
+            return False
+    # A text in angle brackets stands for something that it does not show.
+    text = jsonable(old, redactor())
+    return type(text) is str and not text.startswith("<") and text == jsonable(new, redactor())
 
 
-def _canonical(value: Any) -> str | None:
-    try:
-        return json.dumps(value, sort_keys=True, default=_leaf)
-    except TypeError:  # keys of several types have no order
-        return None
+def _same(old: Any, new: Any, depth: int = 0) -> bool:
+    """Compare frozen values, containers as JSON: the order of keys does not count."""
+    if old is new:
+        return True
+    a, b = type(old), type(new)
+    if depth > _DEEP:
+        return False
+    if a is dict and b is dict:
+        return _same_items(old, new, depth + 1)
+    if (a is list or a is tuple) and (b is list or b is tuple):
+        return len(old) == len(new) and all(
+            _same(item, other, depth + 1) for item, other in zip(old, new, strict=True)
+        )
+    if (a is set or a is frozenset) and a is b:
+        if all(id(type(member)) in ATOMS for member in (*old, *new)):
+            return bool(old == new)
+        return set(map(id, old)) == set(map(id, new))
+    if depth and (a is bool) != (b is bool):  # in JSON, true is not 1
+        return False
+    return _same_leaf(old, new)
+
+
+def _same_items(old: dict[Any, Any], new: dict[Any, Any], depth: int) -> bool:
+    if len(old) != len(new):
+        return False
+    if all(id(type(key)) in ATOMS for key in (*old, *new)):
+        return all(key in new and _same(item, new[key], depth) for key, item in old.items())
+    return all(
+        key is other and _same(item, new_item, depth)
+        for (key, item), (other, new_item) in zip(old.items(), new.items(), strict=True)
+    )
 
 
 def _differ(old: Any, new: Any) -> bool:
-    if type(old) is Frozen and type(new) is Frozen:
-        if bytes.__eq__(old, new):
-            return False
-        old, new = old.thaw(), new.thaw()
-    old, new = _plain(old), _plain(new)
-    if type(old) in _COMPARABLE and type(new) in _COMPARABLE:
-        return bool(old != new)
-    if type(old) is not type(new) or type(old) not in _CONTAINERS:
-        return True
-    # As JSON: the order of keys does not count, and True is not 1.
-    before, after = _canonical(old), _canonical(new)
-    return before is None or before != after
+    if type(old) is Frozen and type(new) is Frozen and bytes.__eq__(old, new):
+        return False
+    return not _same(
+        old.thaw() if type(old) is Frozen else old, new.thaw() if type(new) is Frozen else new
+    )
+
+
+def _stays_open(value: Any) -> bool:
+    """Return whether a value such as F("stock") + 1 is worked out anew by each save."""
+    kind = type(value)
+    return kind is not str and kind is not int and issubclass(kind, Combinable)
 
 
 def of_save(
@@ -119,7 +188,7 @@ def of_save(
     database: one that was only constructed cannot tell what its row held before.
     """
     current = _current(info, instance)
-    before = loaded(instance)
+    before = loaded(instance) if known else None
     written = (
         range(len(info.names))
         if update_fields is None
@@ -128,17 +197,20 @@ def of_save(
     changes: Changes = {}
     if created:
         for index in written:
-            if (new := current[index]) is not _ABSENT:
+            if (new := current[index]) is not _DEFERRED:
                 changes[info.names[index]] = [None, _shown(info, index, new)]
-    elif before is not None and known:
+    elif before is not None:
         for index in written:
             old, new = before[index], current[index]
-            if old is new or old is _ABSENT or new is _ABSENT:
+            if (old is new and not _stays_open(new)) or old is _UNKNOWN or new is _DEFERRED:
                 continue
-            if _differ(old, new):
+            # A key that was not known, such as one that bulk_create() gave, has not changed.
+            if old is None and info.attnames[index] == info.pk_attname:
+                continue
+            if old is new or _differ(old, new):
                 changes[info.names[index]] = [_shown(info, index, old), _shown(info, index, new)]
-    if update_fields is not None and before is not None:
-        kept = list(before)
+    if update_fields is not None:
+        kept = list(before or (_UNKNOWN,) * len(current))
         for index in written:
             kept[index] = current[index]
         current = kept
@@ -153,5 +225,5 @@ def of_delete(info: ModelInfo, instance: Model) -> Changes:
         for index, (name, value) in enumerate(
             zip(info.names, _current(info, instance), strict=False)
         )
-        if value is not _ABSENT
+        if value is not _DEFERRED
     }

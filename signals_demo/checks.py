@@ -7,9 +7,11 @@ from typing import Any
 from django.apps import AppConfig, apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
+from django.db import connections, router
 from django.dispatch import Signal
 from django.utils.module_loading import import_string
 
+from signals_demo.catalog import built_in
 from signals_demo.conf import DATABASE_SINK, SETTING, config, read
 from signals_demo.sinks import load
 
@@ -37,20 +39,26 @@ def _extra_signals() -> Iterator[CheckMessage]:
     for path in config().extra_signals:
         try:
             found = import_string(path)
-        except ImportError as error:
+        except Exception as error:  # noqa: BLE001 - a module of the host's may raise anything
             yield Error(
                 f"{SETTING}['EXTRA_SIGNALS']: {path!r} cannot be imported: {error}",
                 hint="Use the dotted path of a Signal, such as 'shop.signals.paid'.",
                 id="signals_demo.E002",
             )
-        else:
-            if not isinstance(found, Signal):
-                yield Error(
-                    f"{SETTING}['EXTRA_SIGNALS']: {path!r} is a {type(found).__name__}, "
-                    "not a Signal.",
-                    hint="Use the dotted path of a django.dispatch.Signal.",
-                    id="signals_demo.E002",
-                )
+            continue
+        known = [signal for signal in built_in().values() if signal.load() is found]
+        if known:
+            yield Error(
+                f"{SETTING}['EXTRA_SIGNALS']: {path!r} is a built-in signal.",
+                hint=f"Take it out. {known[0].name!r} is recorded unless SIGNALS leaves it out.",
+                id="signals_demo.E002",
+            )
+        elif not isinstance(found, Signal):
+            yield Error(
+                f"{SETTING}['EXTRA_SIGNALS']: {path!r} is a {type(found).__name__}, not a Signal.",
+                hint="Use the dotted path of a django.dispatch.Signal.",
+                id="signals_demo.E002",
+            )
 
 
 def _models() -> Iterator[CheckMessage]:
@@ -73,17 +81,22 @@ def _models() -> Iterator[CheckMessage]:
 
 def _database() -> Iterator[CheckMessage]:
     alias = config().database
-    if alias not in settings.DATABASES:
-        aliases = ", ".join(map(repr, settings.DATABASES))
+    if alias not in list(connections):
+        aliases = ", ".join(map(repr, connections))
         yield Error(
             f"{SETTING}['DATABASE'] is {alias!r}, which DATABASES does not have.",
             hint=f"Use one of {aliases}, or add {alias!r} to DATABASES.",
             id="signals_demo.E004",
         )
-    elif alias != "default" and ROUTER not in settings.DATABASE_ROUTERS:
+        return
+    event = apps.get_model("signals_demo", "SignalEvent")
+    target = router.db_for_write(event)
+    if target != alias or not router.allow_migrate_model(alias, event):
+        away = "" if target == alias else f": they send it to {target!r}"
         yield Error(
-            f"{SETTING}['DATABASE'] is {alias!r}, but no router sends SignalEvent there.",
-            hint=f"Add {ROUTER!r} to DATABASE_ROUTERS.",
+            f"{SETTING}['DATABASE'] is {alias!r}, but DATABASE_ROUTERS do not let SignalEvent "
+            f"live there{away}.",
+            hint=f"Add {ROUTER!r} to DATABASE_ROUTERS, before the others.",
             id="signals_demo.E005",
         )
 
@@ -92,7 +105,7 @@ def _sinks() -> Iterator[CheckMessage]:
     for alias, params in (config().sinks or DATABASE_SINK).items():
         try:
             yield from load(alias, params).check()
-        except (ImportError, TypeError) as error:
+        except Exception as error:  # noqa: BLE001 - a sink of the host's may raise anything
             yield Error(
                 f"{SETTING}['SINKS'][{alias!r}] cannot be used: {error}.",
                 hint="BACKEND is the dotted path of a subclass of signals_demo.sinks.BaseSink, "

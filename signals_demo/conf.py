@@ -86,11 +86,15 @@ def _texts(value: object) -> tuple[str, ...]:
     return tuple(value)
 
 
+def _is_path(text: str) -> bool:
+    return "." in text and all(part.isidentifier() for part in text.split("."))
+
+
 def _paths(value: object) -> tuple[str, ...]:
     paths = _texts(value)
     for path in paths:
-        if "." not in path:
-            raise Mistake(f'use dotted paths such as "shop.signals.paid"; {path!r} has no dot')
+        if not _is_path(path):
+            raise Mistake(f'use dotted paths such as "shop.signals.paid"; {path!r} is not one')
     return paths
 
 
@@ -108,8 +112,8 @@ def _signals(value: object) -> frozenset[str]:
     for name in names:
         if name not in known:
             near = get_close_matches(name, known, n=1)
-            mend = f"did you mean {near[0]!r}?" if near else f"the names are {', '.join(known)}"
-            raise Mistake(f"there is no built-in signal {name!r}: {mend}")
+            use = repr(near[0]) if near else f"some of {', '.join(known)}"
+            raise Mistake(f"use {use} in place of {name!r}, which is no built-in signal")
     return frozenset(names)
 
 
@@ -118,10 +122,8 @@ def _patterns(value: object) -> tuple[str, ...]:
     for pattern in patterns:
         try:
             re.compile(pattern)
-        except re.error as error:
-            raise Mistake(
-                f"use regular expressions; {pattern!r} is not one ({error})"
-            ) from error
+        except (re.error, OverflowError, RecursionError) as error:
+            raise Mistake(f"use regular expressions; {pattern!r} is not one ({error})") from error
     return patterns
 
 
@@ -145,10 +147,13 @@ def _sinks(value: object) -> Mapping[str, Mapping[str, Any]]:
     if not isinstance(value, dict) or not value:
         raise Mistake(shape)
     for alias, params in value.items():
-        if not isinstance(params, dict) or not isinstance(params.get("BACKEND"), str):
-            raise Mistake(f"{shape}; {alias!r} has no BACKEND")
+        if not isinstance(alias, str):
+            raise Mistake(f"{shape}; {alias!r} is not a string")
+        backend = params.get("BACKEND") if isinstance(params, dict) else None
+        if not isinstance(backend, str) or not _is_path(backend):
+            raise Mistake(f"{shape}; {alias!r} has no BACKEND that is a dotted path")
         if unknown := set(params) - {"BACKEND", "OPTIONS"}:
-            raise Mistake(f"{shape}; {alias!r} has {', '.join(map(repr, sorted(unknown)))}")
+            raise Mistake(f"{shape}; {alias!r} has {', '.join(sorted(map(repr, unknown)))}")
         if not isinstance(params.get("OPTIONS", {}), dict):
             raise Mistake(f"{shape}; OPTIONS of {alias!r} is not a dict")
     return value
@@ -195,9 +200,7 @@ def read(raw: object) -> tuple[Config, list[Problem]]:
         reader = READERS.get(key) if isinstance(key, str) else None
         if reader is None:
             near = get_close_matches(str(key).upper(), READERS, n=1)
-            hint = (
-                f"Did you mean {near[0]!r}?" if near else f"The keys are {', '.join(READERS)}."
-            )
+            hint = f"Did you mean {near[0]!r}?" if near else f"The keys are {', '.join(READERS)}."
             problems.append(Problem(str(key), f"{SETTING} has no key {key!r}.", hint))
             continue
         try:
@@ -209,25 +212,27 @@ def read(raw: object) -> tuple[Config, list[Problem]]:
     return Config(**values), problems
 
 
-_config: Config | None = None
+# In a box of its own, so that what a thread has begun to read before the setting changed ends
+# up in the old box.
+_config: list[Config] = []
 
 
 def config() -> Config:
     """Return the configuration in force. Mistakes are logged here and named by the checks."""
-    global _config
-    if _config is None:
-        _config, problems = read(getattr(settings, SETTING, {}))
+    box = _config
+    if not box:
+        known, problems = read(getattr(settings, SETTING, {}))
+        box.append(known)
         for problem in problems:
             logger.error("%s %s", problem.message, problem.hint)
-    return _config
+    return box[0]
 
 
 def forget(*, setting: str, **kwargs: object) -> None:
     """Read the setting anew at the next access (receiver of `setting_changed`)."""
     global _config
     if setting == SETTING:
-        _config = None
+        _config = []
 
 
 setting_changed.connect(forget, dispatch_uid="signals_demo.conf")
-

@@ -2,16 +2,28 @@
 
 import sys
 from collections.abc import Callable
-from itertools import zip_longest
+from inspect import CO_VARARGS
+from itertools import islice, zip_longest
+from types import FunctionType
 from typing import Any, NamedTuple
 
 from django.apps import AppConfig
 from django.db.models import Model
+from django.db.models.base import DEFERRED, ModelBase
+from django.template.context import BaseContext
 
 from signals_demo.modelinfo import OWN_LABEL, ModelInfo, info_of, redactor
 from signals_demo.origins import header_of, text_of
 from signals_demo.redaction import MASK
-from signals_demo.values import cut, dotted, jsonable, key_text, primary_key
+from signals_demo.values import (
+    MAX_ITEMS,
+    cut,
+    dotted,
+    jsonable,
+    key_text,
+    primary_key,
+    unwrapped,
+)
 
 Named = dict[str, Any]
 
@@ -30,16 +42,21 @@ Describer = Callable[[Any, Named], Description]
 
 
 def sender_label(sender: Any) -> str:
-    """Return a model's label, an app's name, a class's dotted path, or the string sent."""
+    """Return a model's label, an app's name, a class's dotted path, or the string sent.
+
+    Of any other object it is that of its class.
+    """
     if sender is None or sender is type(None):
         return ""
     kind = type(sender)
-    if kind is str:
-        return cut(sender, 200)
-    if issubclass(kind, type):
-        opts = sender.__dict__.get("_meta")
-        return opts.label if opts is not None and issubclass(sender, Model) else dotted(sender)
-    return sender.name if issubclass(kind, AppConfig) else dotted(kind)
+    if issubclass(kind, str):
+        return cut(str.__str__(sender), 200)
+    if issubclass(kind, AppConfig):
+        return str(sender.name)
+    cls = sender if issubclass(kind, type) else kind
+    if issubclass(cls, Model) and cls is not Model:
+        return str(cls._meta.label)
+    return dotted(cls)
 
 
 def is_own(sender: Any) -> bool:
@@ -71,15 +88,21 @@ def pre_init(info: ModelInfo, named: Named) -> Description:
     secret = info.redactor.is_secret
     hidden = info.secret_names
     values = [
-        MASK if is_secret and value is not None else jsonable(value, info.redactor)
+        MASK
+        if is_secret and value is not None and value is not DEFERRED
+        else jsonable(value, info.redactor)
         for value, is_secret in zip(args, info.secrets, strict=False)
     ]
+    if len(args) > len(values):
+        values.append(f"… ({len(args) - len(values):,} more)")
     given = {
         name: MASK
         if value is not None and (name in hidden or secret(name))
         else jsonable(value, info.redactor)
-        for name, value in kwargs.items()
+        for name, value in islice(kwargs.items(), len(info.names) + MAX_ITEMS)
     }
+    if len(kwargs) > len(given):
+        given["…"] = f"{len(kwargs) - len(given):,} more"
     return Description(info.label, {"args": values, "kwargs": given})
 
 
@@ -96,7 +119,7 @@ def save(info: ModelInfo, named: Named) -> Description:
         "instance": instance,
         "raw": bool(named.get("raw")),
         "using": using,
-        "update_fields": None if fields is None else sorted(fields),
+        "update_fields": None if fields is None else sorted(map(str.__str__, fields)),
     }
     if "created" in named:  # post_save
         arguments["created"] = bool(named["created"])
@@ -119,9 +142,9 @@ def m2m_changed(info: ModelInfo, named: Named) -> Description:
     instance = named["instance"]
     about, pk = reference(instance, info_of(type(instance)))
     using = _alias(named.get("using"))
-    model = named.get("model")
+    model: Any = named.get("model")
     keys = named.get("pk_set")
-    if keys and type(model) is not str and model is not None and info_of(model).key_is_secret:
+    if keys and issubclass(type(model), ModelBase) and info_of(model).key_is_secret:
         keys = [MASK] * len(keys)
     arguments = {
         "instance": about,
@@ -144,10 +167,12 @@ def _request(request: Any) -> Any:
 
 
 def _user(sender: Any, named: Named) -> Description:
-    user = jsonable(named.get("user"), redactor())
-    pk = user["pk"] if isinstance(user, dict) and "pk" in user else None
-    arguments = {"request": _request(named.get("request")), "user": user}
-    return Description(sender_label(sender), arguments, "" if pk is None else str(pk))
+    user = unwrapped(named.get("user"))
+    about, pk = jsonable(user, redactor()), ""
+    if issubclass(type(user), Model):
+        about, pk = reference(user, info_of(type(user)))
+    arguments = {"request": _request(named.get("request")), "user": about}
+    return Description(sender_label(sender), arguments, pk)
 
 
 def _login_failed(sender: Any, named: Named) -> Description:
@@ -162,15 +187,15 @@ def environ_shown(environ: dict[str, Any]) -> dict[str, Any]:
     """Return the parts of a WSGI environ that give nothing away."""
     mask = redactor()
     return {
-        "method": environ.get("REQUEST_METHOD", ""),
+        "method": jsonable(environ.get("REQUEST_METHOD", ""), mask),
         "path": cut(text_of(environ.get("SCRIPT_NAME")) + text_of(environ.get("PATH_INFO"))),
         "query_string": cut(mask.query_string(text_of(environ.get("QUERY_STRING")))),
         "scheme": jsonable(environ.get("wsgi.url_scheme", ""), mask),
         "host": cut(text_of(environ.get("HTTP_HOST") or environ.get("SERVER_NAME"))),
         "user_agent": cut(text_of(environ.get("HTTP_USER_AGENT"))),
-        "referer": cut(mask.url(text_of(environ.get("HTTP_REFERER")))),
+        "referer": cut(mask.urls(text_of(environ.get("HTTP_REFERER")))),
         "content_type": cut(text_of(environ.get("CONTENT_TYPE"))),
-        "content_length": cut(text_of(str(environ.get("CONTENT_LENGTH") or ""))),
+        "content_length": jsonable(environ.get("CONTENT_LENGTH") or "", mask),
     }
 
 
@@ -191,7 +216,7 @@ def scope_shown(scope: dict[str, Any]) -> dict[str, Any]:
         "scheme": jsonable(scope.get("scheme", ""), mask),
         "host": cut(header(b"host")),
         "user_agent": cut(header(b"user-agent")),
-        "referer": cut(mask.url(header(b"referer"))),
+        "referer": cut(mask.urls(header(b"referer"))),
         "content_type": cut(header(b"content-type")),
         "content_length": cut(header(b"content-length")),
     }
@@ -206,20 +231,22 @@ def _request_started(sender: Any, named: Named) -> Description:
     return Description(sender_label(sender), arguments)
 
 
+_error_args: Callable[[BaseException], tuple[Any, ...]] = BaseException.__dict__["args"].__get__
+
+
 def error_text(error: BaseException | None) -> str:
     """Return an exception's type and message without running a `__str__` of the host's."""
     if error is None:
         return ""
-    kind = type(error)
-    message = ", ".join(str(jsonable(part, redactor())) for part in error.args)
-    return cut(f"{dotted(kind).removeprefix('builtins.')}: {message}".removesuffix(": "), 1800)
+    mask = redactor()
+    parts = (str(jsonable(part, mask)) for part in _error_args(error))
+    name = dotted(type(error)).removeprefix("builtins.")
+    return cut(f"{name}: {mask.message(', '.join(parts))}".removesuffix(": "), 1800)
 
 
 def _request_exception(sender: Any, named: Named) -> Description:
     arguments = {"request": _request(named.get("request"))}
-    return Description(
-        sender_label(sender), arguments, exception=error_text(sys.exc_info()[1])
-    )
+    return Description(sender_label(sender), arguments, exception=error_text(sys.exc_info()[1]))
 
 
 def _setting_changed(sender: Any, named: Named) -> Description:
@@ -228,31 +255,22 @@ def _setting_changed(sender: Any, named: Named) -> Description:
     value = named.get("value")
     if type(setting) is str and value is not None and mask.is_secret(setting):
         value = MASK
-    value = jsonable(value, mask)
     arguments = {
         "setting": jsonable(setting, mask),
-        "value": mask.url(value) if isinstance(value, str) else _without_passwords(value),
+        "value": jsonable(value, mask),
         "enter": bool(named.get("enter")),
     }
     return Description(sender_label(sender), arguments)
 
 
-def _without_passwords(value: Any) -> Any:
-    """Mask the passwords in the URLs of a setting, such as a cache's `LOCATION`."""
-    if isinstance(value, str):
-        return redactor().url(value) if "://" in value else value
-    if isinstance(value, list):
-        return [_without_passwords(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _without_passwords(item) for key, item in value.items()}
-    return value
-
-
 def _template_rendered(sender: Any, named: Named) -> Description:
     keys: set[str] = set()
     context = named.get("context")
-    for layer in getattr(context, "__dict__", {}).get("dicts", ()):
-        keys.update(key for key in layer if type(key) is str)
+    if issubclass(type(context), BaseContext):
+        for layer in context.__dict__.get("dicts", ()):
+            # A mapping of the host's own would run host code to tell its keys.
+            if issubclass(type(layer), dict):
+                keys.update(key for key in list(dict.__iter__(layer)) if type(key) is str)
     arguments = {
         "template": jsonable(named.get("template"), redactor()),
         "context": jsonable(sorted(keys - {"True", "False", "None"}), redactor()),
@@ -269,7 +287,7 @@ def _connection_created(sender: Any, named: Named) -> Description:
 
 def _migrate(sender: Any, named: Named) -> Description:
     mask = redactor()
-    arguments = {
+    arguments: dict[str, Any] = {
         name: jsonable(named[name], mask)
         for name in ("app_config", "verbosity", "interactive", "stdout", "using", "apps")
         if name in named
@@ -290,7 +308,7 @@ def _migrate(sender: Any, named: Named) -> Description:
 def _task(sender: Any, named: Named) -> Description:
     result = named.get("task_result")
     mask = redactor()
-    known = {"task": task_name(result)}
+    known: dict[str, Any] = {"task": task_name(result)}
     for name in ("id", "status", "backend", "kwargs"):
         known[name] = jsonable(getattr(result, name, None), mask)
     known["args"] = _task_args(result)
@@ -301,18 +319,35 @@ def _task(sender: Any, named: Named) -> Description:
     return Description(sender_label(sender), {"task_result": known}, exception=", ".join(failed))
 
 
-def _task_args(result: Any) -> list[Any]:
+def _task_args(result: Any) -> Any:
     """Return a task's positional arguments, masked by the names of its parameters."""
-    task = getattr(result, "task", None)
-    code = getattr(getattr(task, "func", None), "__code__", None)
-    names = code.co_varnames[: code.co_argcount] if code else ()
+    mask = redactor()
+    names = _parameters(getattr(result, "task", None))
+    args = getattr(result, "args", ())
+    named = zip_longest(args, names[: len(args)], fillvalue=names[-1] if names else "")
+    return jsonable(
+        [MASK if mask.is_secret(name) and value is not None else value for value, name in named],
+        mask,
+    )
+
+
+def _parameters(task: Any) -> list[str]:
+    """Return the names of a task's positional parameters, the last one for all that follow."""
+    function = getattr(task, "func", None)
+    for _ in range(20):  # under decorators that take anything, the function's own are what counts
+        wrapped = getattr(function, "__dict__", {}).get("__wrapped__")
+        if type(wrapped) is not FunctionType:
+            break
+        function = wrapped
+    if type(function) is not FunctionType:
+        return []
+    code = function.__code__
+    names = list(code.co_varnames[: code.co_argcount])
     if getattr(task, "takes_context", False):
         names = names[1:]
-    mask = redactor()
-    return [
-        MASK if name and mask.is_secret(name) and value is not None else jsonable(value, mask)
-        for value, name in zip_longest(getattr(result, "args", ()), names[: len(result.args)])
-    ]
+    if code.co_flags & CO_VARARGS:
+        names.append(code.co_varnames[code.co_argcount + code.co_kwonlyargcount])
+    return names
 
 
 def task_name(result: Any) -> str:
@@ -328,7 +363,7 @@ def any_signal(sender: Any, named: Named) -> Description:
         name: MASK if mask.is_secret(name) and value is not None else jsonable(value, mask)
         for name, value in named.items()
     }
-    instance = named.get("instance")
+    instance: Any = named.get("instance")
     if not issubclass(type(instance), Model):
         return Description(sender_label(sender), arguments)
     about, pk = reference(instance, info_of(type(instance)))

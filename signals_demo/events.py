@@ -38,16 +38,22 @@ class Event(NamedTuple):
 class Run:
     """A run of like firings that becomes one event when the writer comes for it."""
 
-    __slots__ = ("_count", "_event", "_lock", "_sealed")
+    __slots__ = ("_count", "_event", "_generation", "_lock", "_sealed")
+
+    generation = 0
+    """Grows with each fork: a run belongs to the process that began it."""
 
     def __init__(self, event: Event) -> None:
         self._event = event
         self._count = 1
+        self._generation = Run.generation
         self._sealed = False
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may come in between, and add as well
 
     def add(self) -> bool:
         """Count one firing more, or return False if the writer was here already."""
+        if self._generation != Run.generation:
+            return False
         with self._lock:
             if not self._sealed:
                 self._count += 1
@@ -114,6 +120,19 @@ class Resolution(NamedTuple):
             and row.trace_id == self.trace_id
             and row.database == self.database
         )
+
+
+class Attribution(NamedTuple):
+    """The actor, known only now, of a request's rows that were stored without one."""
+
+    recorder: UUID
+    trace_id: str
+    actor_pk: str
+    actor: str
+
+    def concerns(self, row: Row) -> bool:
+        """Return whether it is about this row."""
+        return not row.actor and (row.recorder, row.trace_id) == (self.recorder, self.trace_id)
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

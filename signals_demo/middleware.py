@@ -40,8 +40,8 @@ class SignalTraceMiddleware:
             scope = current.get()
         elif current.get() is None or current.get().trace is not scope.trace:  # type: ignore[union-attr]
             current.set(scope)
-        if scope is not None and scope.trace.origin == "request":
-            scope.trace.request = request
+        if scope is not None:
+            scope.trace.learn_of(request)
         return scope
 
     def _tag(self, response: HttpResponseBase, scope: Scope | None) -> HttpResponseBase:

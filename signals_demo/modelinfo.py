@@ -11,7 +11,7 @@ from django.db import models
 
 from signals_demo.conf import Config, config
 from signals_demo.redaction import Redactor
-from signals_demo.values import has_secret_key, secret_field
+from signals_demo.values import ATOMS, MAX_DEPTH, file_name, has_secret_key, ids_of, secret_field
 
 OWN_LABEL = "signals_demo.SignalEvent"
 
@@ -22,7 +22,9 @@ _IMMUTABLE = (
     models.IntegerField, models.TextField, models.TimeField, models.UUIDField,
 )  # fmt: skip
 
-_CONTAINERS = frozenset({dict, list, tuple, set, frozenset})
+_CONTAINERS = ids_of(dict, list, tuple, set, frozenset)
+_BUFFERS = ids_of(bytearray, memoryview)
+_DEEP = 100
 Freeze = Callable[[Any], Any]
 
 
@@ -36,46 +38,61 @@ class Frozen(bytes):
         return marshal.loads(self)
 
 
-def _copy(value: Any) -> Any:
+def _copy(value: Any, depth: int = 0) -> Any:
+    """Copy containers, as plain ones; never hash what is in them: that may be host code."""
     kind = type(value)
-    if kind is dict:
-        return {key: _copy(item) for key, item in value.items()}
-    return kind(map(_copy, value)) if kind in _CONTAINERS else value
+    if id(kind) in ATOMS or depth > _DEEP:
+        return value
+    if issubclass(kind, dict):
+        if all(id(type(key)) in ATOMS for key in dict.__iter__(value)):
+            return {key: _copy(item, depth + 1) for key, item in dict.items(value)}
+        return dict.copy(value)
+    if issubclass(kind, list):
+        return [_copy(item, depth + 1) for item in list.__iter__(value)]
+    if issubclass(kind, tuple):
+        return tuple(_copy(item, depth + 1) for item in tuple.__iter__(value))
+    return set.copy(value) if issubclass(kind, set) else value
 
 
 def freeze_container(value: Any) -> Any:
     """Return a value that stays as it is when `value` is changed in place."""
     kind = type(value)
-    if kind is bytearray or kind is memoryview:
-        return bytes(value)
-    if kind not in _CONTAINERS:
+    if id(kind) in ATOMS:
         return value
+    if id(kind) in _BUFFERS:
+        return bytes(value)
+    if id(kind) not in _CONTAINERS:
+        return _copy(value)
     try:
         # Version 2 writes no back references, so that equal containers give equal bytes.
         return Frozen(marshal.dumps(value, 2))
-    except ValueError:  # something inside is not a plain value
+    except ValueError:  # something inside is not a plain value, or it goes too deep
         return _copy(value)
 
 
 def freeze_file(value: Any) -> Any:
     """Return the name of a file field's value."""
-    return value.__dict__.get("name") if issubclass(type(value), File) else value
+    return file_name(value) if issubclass(type(value), File) else value
 
 
 def _freezer(field: Any) -> Freeze | None:
     if isinstance(field, models.FileField):
         return freeze_file
-    while isinstance(field, models.ForeignKey) and not isinstance(field.remote_field.model, str):
+    for _ in range(MAX_DEPTH):  # a reference has the type of what it refers to
+        if field.remote_field is None or isinstance(field.remote_field.model, str):
+            break
         field = field.target_field
-    return None if isinstance(field, _IMMUTABLE) else freeze_container
+    # A host's own field may make anything of a column of text.
+    is_djangos = type(field).__module__.startswith("django.")
+    return None if is_djangos and isinstance(field, _IMMUTABLE) else freeze_container
 
 
 class ModelInfo:
     """One model as capturing sees it."""
 
     __slots__ = (
-        "attnames", "config", "freezers", "ignored", "index_of", "is_user", "key_is_secret", "label", "names",
-        "pk_attname", "read", "redactor", "secret_names", "secrets",
+        "attnames", "config", "freezers", "ignored", "index_of", "is_user", "key_is_secret",
+        "label", "names", "pk_attname", "read", "redactor", "secret_names", "secrets",
     )  # fmt: skip
 
     def __init__(self, model: type[models.Model], config: Config, redactor: Redactor) -> None:
@@ -96,7 +113,7 @@ class ModelInfo:
             for field, secret in zip(fields, self.secrets, strict=True)
             if secret
             for name in (field.name, field.attname)
-        )
+        ) | (frozenset({"pk"}) if self.key_is_secret else frozenset())
         self.index_of = {
             name: index
             for index, field in enumerate(fields)

@@ -36,9 +36,9 @@ class SignalEventQuerySet(models.QuerySet["SignalEvent"]):
 
     def of_object(self, instance: models.Model) -> "SignalEventQuerySet":
         """Return the events about one model instance, oldest first."""
-        return self.filter(
-            sender=instance._meta.label, object_pk=str(instance.pk)
-        ).order_by("occurred_at", "sequence")
+        return self.filter(sender=instance._meta.label, object_pk=str(instance.pk)).order_by(
+            "occurred_at", "sequence"
+        )
 
     def firings(self) -> int:
         """Return the number of firings: folded rows stand for `count` of them."""
@@ -120,12 +120,8 @@ class SignalEvent(models.Model):
         indexes = [
             models.Index(fields=["occurred_at", "sequence"], name="signals_demo_time"),
             models.Index(fields=["trace_id", "position"], name="signals_demo_trace"),
-            models.Index(
-                fields=["signal", "occurred_at", "sequence"], name="signals_demo_signal"
-            ),
-            models.Index(
-                fields=["sender", "occurred_at", "sequence"], name="signals_demo_sender"
-            ),
+            models.Index(fields=["signal", "occurred_at", "sequence"], name="signals_demo_signal"),
+            models.Index(fields=["sender", "occurred_at", "sequence"], name="signals_demo_sender"),
             models.Index(
                 fields=["object_pk", "sender", "occurred_at", "sequence"],
                 name="signals_demo_object",

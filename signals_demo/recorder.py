@@ -1,12 +1,8 @@
-"""Makes events of firings: which trace, in which order, how deep; folds, and hands over.
+"""Makes events of firings: which trace, in which order, how deep; folds, and hands over."""
 
-Its own faults are logged, once per kind, and never reach the host, unless `STRICT` is on.
-"""
-
-import logging
+import atexit
 import sys
 import time
-from collections import Counter
 from itertools import count
 from threading import get_ident
 from types import FrameType
@@ -20,21 +16,6 @@ from signals_demo.origins import process_trace
 from signals_demo.traces import Scope, Trace, current
 from signals_demo.transactions import ROLLED_BACK, Fate
 from signals_demo.writer import after_fork, writer
-
-logger = logging.getLogger("signals_demo")
-
-faults: Counter[str] = Counter()
-
-
-def fault(where: str) -> None:
-    """Count the exception being handled, log the first of its kind, raise it if `STRICT`."""
-    error = sys.exc_info()[1]
-    kind = f"{where}: {type(error).__name__}"
-    faults[kind] += 1
-    if faults[kind] == 1:
-        logger.exception("%s could not be recorded; the next ones are only counted.", where)
-    if config().strict and error is not None:
-        raise error
 
 
 def here(frame: FrameType | None = None) -> Scope:
@@ -52,10 +33,16 @@ def here(frame: FrameType | None = None) -> Scope:
 
 
 def _is_over(scope: Scope) -> bool:
-    """Return whether the function that opened this pair has ended: it is not on the stack."""
-    if scope.thread != get_ident():
-        return False  # this context was copied into another thread; that stack is not ours
-    frame: FrameType | None = sys._getframe(2)
+    """Return whether the function that opened this pair has ended: it is not on the stack.
+
+    Of which thread, tells the scope: its context may have been copied into this one, or, under
+    asyncio, have come back from there.
+    """
+    frame: FrameType | None
+    if scope.thread == get_ident():
+        frame = sys._getframe(2)
+    else:
+        frame = sys._current_frames().get(scope.thread)
     while frame is not None:
         if frame is scope.key:
             return False
@@ -65,18 +52,30 @@ def _is_over(scope: Scope) -> bool:
 
 def leave(scope: Scope) -> Scope:
     """Close a pair whose closing signal did not come: what it was about did not happen."""
-    if scope.fate is not None:
+    # A thread that is not there any more may be a greenlet that is: then its fate is settled when
+    # the scope is collected.
+    if scope.fate is not None and (
+        scope.thread == get_ident() or scope.thread in sys._current_frames()
+    ):
         scope.fate.settle(ROLLED_BACK)
     parent = scope.parent or Scope(scope.trace, None)
     current.set(parent)
     return parent
 
 
-def enter(
-    scope: Scope, key: object, site: Site | None = None, fate: Fate | None = None
-) -> Scope:
+def tidy() -> None:
+    """Leave the pairs of this context that can no longer close."""
+    if current.get() is not None:
+        here()
+
+
+# After the last event of a process no other comes to do this. Runs before the writer's call.
+atexit.register(tidy)
+
+
+def enter(scope: Scope, key: object, site: Site | None = None) -> Scope:
     """Open a pair inside `scope`; `key` is how its closing signal will find it."""
-    inner = Scope(scope.trace, scope, scope.depth + 1, key, site, fate)
+    inner = Scope(scope.trace, scope, scope.depth + 1, key, site)
     current.set(inner)
     return inner
 
@@ -93,11 +92,12 @@ def opened(scope: Scope | None, key: object) -> Scope | None:
 def close(pair: Scope) -> int:
     """Close a pair, and the ones left open inside it. Return how long it was open, in ns."""
     inner = current.get()
-    while inner is not None and inner is not pair:
-        if inner.fate is not None:
-            inner.fate.settle(ROLLED_BACK)
-        inner = inner.parent
-    current.set(pair.parent)
+    if inner is pair or opened(inner, pair.key) is pair:
+        while inner is not None and inner is not pair:
+            if inner.fate is not None:
+                inner.fate.settle(ROLLED_BACK)
+            inner = inner.parent
+        current.set(pair.parent)
     pair.key = None  # a frame must not outlive its call through us
     return time.perf_counter_ns() - pair.started
 
@@ -106,9 +106,10 @@ _sequence = count(1)
 
 
 def restart() -> None:
-    """Number the events of this process from 1."""
+    """Number the events of this process from 1, and leave its parent's runs to the parent."""
     global _sequence
     _sequence = count(1)
+    Run.generation += 1
 
 
 after_fork(restart)

@@ -13,32 +13,60 @@ HIDDEN = (
     r"API|AUTH(?!ORS?(?![A-Z])|ORED|ORSHIP)|TOKEN|KEY|SECRET|PASS|SIGNATURE|HTTP_COOKIE",
     r"SESSION_?(?:DATA|ID)(?![A-Z])|COOKIE|CSRF|XSRF|CREDENTIAL|PRIVATE",
 )
-_URL_PASSWORD = re.compile(r"(?<=://)([^/@\s:]*):[^/@\s]+(?=@)")
+_LONG_NAME = 100
+
+# What follows a colon is a password and not a port. One with an unquoted slash ends at the next @.
+_URL_PASSWORD = re.compile(
+    r"(?<=://)([^/@\s:?#]*):(?!\d+(?:[/?#\s]|$))(?:[^/?#\s]+(?=@)|\S+?(?=@))"
+)
+_PARAMETER = re.compile(r"(?:^|(?<=[&;?]))([^&;?=]*)=([^&;]*)")
+_URL_PARAMETER = re.compile(r"(?<=[?&;#])([^\s?&;#=]*)=([^\s&;#\"'<>]*)")
+# `password='x'`, `{"password": "x"}`, and PostgreSQL's `Key (session_key)=(x)`.
+_ASSIGNMENT = re.compile(
+    r"""(\([\w.,\- ]+\)|(?<![\w.\-])[\w.\-]+)(["'\]]*\s*=\s*|["']\s*:\s*)"""
+    r"""(\([^)]*\)|"[^"]*"|'[^']*'|[^\s"'(),;&\]}]+)"""
+)
+_AUTHORIZATION = re.compile(r"\b(Bearer|Basic|Token)\s+[\w.~+/\-]{8,}=*", re.IGNORECASE)
 
 
 class Redactor:
     """Says which names are secret, and masks what goes by them."""
 
     def __init__(self, patterns: Iterable[str] = ()) -> None:
-        expressions = (f"(?:{pattern})" for pattern in (*HIDDEN, *patterns))
-        self._search = re.compile("|".join(expressions), re.IGNORECASE).search
-        self.is_secret = lru_cache(maxsize=4096)(self._is_secret)
+        # One by one: flags and groups of one pattern are nothing to the others.
+        self._searches = [
+            re.compile(pattern, re.IGNORECASE).search for pattern in (*HIDDEN, *patterns)
+        ]
+        self._known = lru_cache(maxsize=4096)(self._is_secret)
+
+    def is_secret(self, name: str) -> bool:
+        """Return whether what goes by this name must not be shown."""
+        return self._known(name) if len(name) <= _LONG_NAME else self._is_secret(name)
 
     def _is_secret(self, name: str) -> bool:
-        return self._search(name) is not None
+        return any(search(name) for search in self._searches)
+
+    def _mask_parameter(self, match: re.Match[str]) -> str:
+        name, value = match.groups()
+        # Names come from outside: remembering them would fill the memory of known names.
+        return f"{name}={MASK if self._is_secret(unquote_plus(name)) else value}"
 
     def query_string(self, text: str) -> str:
         """Return a query string with the values of secret parameters masked."""
-        pairs = (pair.partition("=") for pair in text.split("&"))
-        return "&".join(
-            f"{name}={MASK}"
-            if equals and self._is_secret(unquote_plus(name))
-            else f"{name}{equals}{value}"
-            for name, equals, value in pairs
-        )
+        return _PARAMETER.sub(self._mask_parameter, text)
 
-    def url(self, text: str) -> str:
-        """Return a URL with its password and its secret query parameters masked."""
-        text = _URL_PASSWORD.sub(rf"\1:{MASK}", text) if "@" in text else text
-        head, mark, query = text.partition("?")
-        return head + mark + self.query_string(query) if mark else text
+    def urls(self, text: str) -> str:
+        """Return text with the passwords and secret parameters of the URLs in it masked."""
+        if "@" in text:
+            text = _URL_PASSWORD.sub(rf"\1:{MASK}", text)
+        return _URL_PARAMETER.sub(self._mask_parameter, text) if "=" in text else text
+
+    def message(self, text: str) -> str:
+        """Return the message of an exception with the secrets that it names masked."""
+
+        def mask(match: re.Match[str]) -> str:
+            name, sign, value = match.groups()
+            return f"{name}{sign}{MASK if self._is_secret(name) else value}"
+
+        text = _ASSIGNMENT.sub(mask, self.urls(text))
+        return _AUTHORIZATION.sub(rf"\1 {MASK}", text)

@@ -11,16 +11,17 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ContextDecorator
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 from functools import wraps
 from itertools import count
 from types import TracebackType
 from typing import Any, NamedTuple, TypeVar
 
 from django.db.models import Model
+from django.http import HttpRequest
 
 from signals_demo.callsites import Site
-from signals_demo.transactions import Fate
+from signals_demo.transactions import SaveFate
 from signals_demo.values import cut, key_text, primary_key, unwrapped
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -58,8 +59,8 @@ class Trace:
     """One unit of work: a request, a command, a task, a `trace()` block, a thread."""
 
     __slots__ = (
-        "actor", "origin", "origin_name", "positions", "remote_address", "request", "runs",
-        "trace_id",
+        "actor", "is_over", "origin", "origin_name", "positions", "remote_address", "request",
+        "runs", "stored_without_actor", "trace_id",
     )  # fmt: skip
 
     def __init__(
@@ -77,6 +78,8 @@ class Trace:
         self.actor = actor
         self.remote_address = remote_address
         self.request: Any = None
+        self.is_over = False
+        self.stored_without_actor = False
         self.positions = count(1)
         self.runs: dict[Any, Any] = {}  # streaks of init signals; kept by the recorder
 
@@ -84,13 +87,23 @@ class Trace:
         """Return the actor, looking at a user that the host has loaded by now."""
         if self.actor is None and self.request is not None:
             known = self.request.__dict__
-            self.actor = actor_of(known.get("user")) or actor_of(known.get("_cached_user"))
+            self.actor = (
+                actor_of(known.get("user"))
+                or actor_of(known.get("_cached_user"))
+                or actor_of(known.get("_acached_user"))
+            )
         return self.actor
 
-    def let_go(self, actor: Actor | None = None) -> None:
+    def learn_of(self, request: object) -> None:
+        """Take note of the request, if this is one and it has not been noted yet."""
+        if self.origin == "request" and self.request is None:
+            self.request = request if issubclass(type(request), HttpRequest) else None
+
+    def let_go(self) -> None:
         """Note the actor for good and drop the request, when the work is done."""
-        self.actor = actor or self.find_actor()
+        self.find_actor()
         self.request = None
+        self.is_over = True
 
 
 class Scope:
@@ -101,8 +114,8 @@ class Scope:
     """
 
     __slots__ = (
-        "depth", "fate", "key", "knows_row", "parent", "site", "started", "starts", "thread",
-        "trace",
+        "__weakref__", "depth", "fate", "key", "knows_row", "parent", "site", "started",
+        "starts", "thread", "trace",
     )  # fmt: skip
 
     def __init__(
@@ -112,14 +125,13 @@ class Scope:
         depth: int = 0,
         key: object = None,
         site: Site | None = None,
-        fate: Fate | None = None,
     ) -> None:
         self.trace = trace
         self.parent = parent
         self.depth = depth
         self.key = key
         self.site = site
-        self.fate = fate
+        self.fate: SaveFate | None = None
         self.started = time.perf_counter_ns()
         self.thread = threading.get_ident()
         self.starts: dict[object, int] | None = None
@@ -130,7 +142,8 @@ class Scope:
 SCOPE_KEY = "signals_demo.scope"
 
 current: ContextVar[Scope | None] = ContextVar("signals_demo_scope", default=None)
-silent: ContextVar[bool] = ContextVar("signals_demo_silent", default=False)
+# How many `suppress()` blocks this code is in.
+silent: ContextVar[int] = ContextVar("signals_demo_silent", default=0)
 
 _TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?")
 
@@ -167,7 +180,6 @@ class trace(ContextDecorator):  # noqa: N801
             )
         self.name = name
         self.actor = actor
-        self._tokens: list[Token[Scope | None]] = []
 
     def _recreate_cm(self) -> "trace":
         return trace(self.name, actor=self.actor)
@@ -185,7 +197,7 @@ class trace(ContextDecorator):  # noqa: N801
 
     def __enter__(self) -> Trace:
         unit = Trace("block", cut(self.name, 250), actor=actor_of(self.actor))
-        self._tokens.append(current.set(Scope(unit, current.get())))
+        current.set(Scope(unit, current.get(), key=self))
         return unit
 
     def __exit__(
@@ -194,14 +206,16 @@ class trace(ContextDecorator):  # noqa: N801
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        current.reset(self._tokens.pop())
+        # Not by a token: the block may end in another context than it began in.
+        scope = current.get()
+        while scope is not None and scope.key is not self:
+            scope = scope.parent
+        if scope is not None:
+            current.set(scope.parent)
 
 
 class suppress(ContextDecorator):  # noqa: N801
     """Record nothing inside: a context manager and a decorator (also of async functions)."""
-
-    def __init__(self) -> None:
-        self._tokens: list[Token[bool]] = []
 
     def _recreate_cm(self) -> "suppress":
         return suppress()
@@ -218,7 +232,7 @@ class suppress(ContextDecorator):  # noqa: N801
         return inner  # type: ignore[return-value]
 
     def __enter__(self) -> None:
-        self._tokens.append(silent.set(True))
+        silent.set(silent.get() + 1)
 
     def __exit__(
         self,
@@ -226,4 +240,4 @@ class suppress(ContextDecorator):  # noqa: N801
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        silent.reset(self._tokens.pop())
+        silent.set(max(silent.get() - 1, 0))

@@ -4,12 +4,15 @@ Django tells nobody that a transaction was rolled back, so the connection's own 
 wrapped: they are what `atomic`, `commit()` and `savepoint_rollback()` all end in.
 """
 
+import weakref
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
+
+from signals_demo.turns import turns
 
 COMMITTED = "committed"
 ROLLED_BACK = "rolled_back"
@@ -19,13 +22,18 @@ _NAME = "_signals_demo_fates"
 
 
 class Fate:
-    """What becomes of a transaction, or of the part of it since a savepoint."""
+    """What becomes of a transaction, or of the part of it since a savepoint.
 
-    __slots__ = ("_outcome", "_parent", "_released")
+    `owner` is whatever will tell: the connection. Once it is gone without having told, the
+    server has rolled back.
+    """
 
-    def __init__(self, parent: "Fate | None" = None) -> None:
+    __slots__ = ("_outcome", "_owner", "_parent", "_released")
+
+    def __init__(self, parent: "Fate | None" = None, owner: object = None) -> None:
         self._outcome = ""
         self._parent = parent
+        self._owner = None if owner is None else weakref.ref(owner)
         self._released = False
 
     def settle(self, outcome: str) -> None:
@@ -44,22 +52,40 @@ class Fate:
         return fate
 
     @property
-    def root(self) -> "Fate":
-        """Return the fate of the whole transaction."""
-        fate = self
-        while fate._parent is not None:
-            fate = fate._parent
-        return fate
+    def is_settled(self) -> bool:
+        """Return whether the outcome was told of this fate itself, and will not change."""
+        return bool(self._outcome)
 
     @property
     def outcome(self) -> str:
         """Return `committed`, `rolled_back`, or `open` as long as nobody knows."""
-        fate: Fate | None = self
-        while fate is not None:
-            if fate._outcome:
-                return fate._outcome
-            fate = fate._parent
-        return OPEN
+        if self._outcome:
+            return self._outcome
+        if not self._released and self._owner is not None and self._owner() is None:
+            return ROLLED_BACK
+        return OPEN if self._parent is None else self._parent.outcome
+
+
+class SaveFate(Fate):
+    """What becomes of one save: nothing, unless it is told that the save was done.
+
+    Its `owner` is the pair of signals that is open for as long as the save may still succeed.
+    """
+
+    __slots__ = ()
+
+    @property
+    def outcome(self) -> str:
+        """Return the outcome; a transaction that ended before the save did is none of its."""
+        outcome = super().outcome
+        if outcome == COMMITTED and not self._outcome and not self._released:
+            return ROLLED_BACK
+        return outcome
+
+    @property
+    def is_waiting(self) -> bool:
+        """Return whether the save may still succeed or fail."""
+        return not self._released and self.outcome == OPEN
 
 
 class _Level:
@@ -83,7 +109,12 @@ def _levels(connection: BaseDatabaseWrapper) -> Levels:
 
 
 def fate_on(alias: str) -> Fate | None:
-    """Return the fate of a change made now, or None in autocommit mode: it is its own."""
+    """Return the fate of a change made now, or None in autocommit mode: it is its own.
+
+    None as well without an alias: some hosts send the signals of models by hand.
+    """
+    if not alias:
+        return None
     connection = connections[alias]
     if not connection.in_atomic_block and (connection.connection is None or connection.autocommit):
         return None
@@ -93,7 +124,7 @@ def fate_on(alias: str) -> Fate | None:
     parent = None
     for level in levels:
         if level.fate is None:
-            level.fate = Fate(parent)
+            level.fate = Fate(parent, connection)
         parent = level.fate
     return parent
 
@@ -104,11 +135,13 @@ def _end(connection: BaseDatabaseWrapper, outcome: str) -> None:
         if level.fate is not None:
             level.fate.settle(outcome)
     levels.clear()
+    turns.end(connection)
 
 
 def _from(levels: Levels, sid: str) -> int:
     """Return where `sid` stands in `levels`, or their length if it does not."""
-    return next((i for i, level in enumerate(levels) if level.sid == sid), len(levels))
+    places = (i for i in reversed(range(len(levels))) if levels[i].sid == sid)
+    return next(places, len(levels))  # of two with one name, the later one is meant
 
 
 def _on_savepoint(connection: BaseDatabaseWrapper, sid: str | None) -> None:
@@ -139,7 +172,9 @@ def _on_savepoint_commit(connection: BaseDatabaseWrapper, sid: str) -> None:
     del levels[start:]
 
 
-def _wrap(name: str, after: Callable[..., None], *, pass_result: bool = False) -> Callable[..., Any]:
+def _wrap(
+    name: str, after: Callable[..., None], *, pass_result: bool = False
+) -> Callable[..., Any]:
     original = getattr(BaseDatabaseWrapper, name)
 
     @wraps(original)
@@ -154,16 +189,50 @@ def _wrap(name: str, after: Callable[..., None], *, pass_result: bool = False) -
     return method
 
 
-def _wrap_end(name: str) -> Callable[..., Any]:
-    original = getattr(BaseDatabaseWrapper, name)
+def _wrap_set_autocommit() -> Callable[..., Any]:
+    original = BaseDatabaseWrapper.set_autocommit
+
+    @wraps(original)
+    def method(self: BaseDatabaseWrapper, autocommit: bool, *args: Any, **kwargs: Any) -> Any:
+        if not autocommit:
+            turns.begin(self)
+        try:
+            result = original(self, autocommit, *args, **kwargs)
+        except BaseException:
+            turns.end(self)
+            raise
+        if autocommit:
+            turns.end(self)
+            # Where the driver allows this inside a transaction, it commits that one.
+            if _levels(self):
+                _end(self, COMMITTED)
+        return result
+
+    return method
+
+
+def _wrap_close() -> Callable[..., Any]:
+    original = BaseDatabaseWrapper.close
 
     @wraps(original)
     def method(self: BaseDatabaseWrapper, *args: Any, **kwargs: Any) -> Any:
-        # Even where rolling back or closing fails: the server does it for a lost connection.
         try:
             return original(self, *args, **kwargs)
         finally:
-            _end(self, ROLLED_BACK)
+            # Also where closing failed, unless Django refused it, in another thread.
+            if self.connection is None or self.closed_in_transaction:
+                _end(self, ROLLED_BACK)
+
+    return method
+
+
+def _wrap_connect() -> Callable[..., Any]:
+    original = BaseDatabaseWrapper.connect
+
+    @wraps(original)
+    def method(self: BaseDatabaseWrapper, *args: Any, **kwargs: Any) -> Any:
+        _end(self, ROLLED_BACK)  # what was lost with the connection before
+        return original(self, *args, **kwargs)
 
     return method
 
@@ -177,9 +246,10 @@ def install() -> None:
         return
     wrappers = {
         "commit": _wrap("commit", lambda connection: _end(connection, COMMITTED)),
-        "rollback": _wrap_end("rollback"),
-        "close": _wrap_end("close"),
-        "connect": _wrap_end("connect"),
+        "rollback": _wrap("rollback", lambda connection: _end(connection, ROLLED_BACK)),
+        "set_autocommit": _wrap_set_autocommit(),
+        "close": _wrap_close(),
+        "connect": _wrap_connect(),
         "savepoint": _wrap("savepoint", _on_savepoint, pass_result=True),
         "savepoint_rollback": _wrap("savepoint_rollback", _on_savepoint_rollback),
         "savepoint_commit": _wrap("savepoint_commit", _on_savepoint_commit),

@@ -16,12 +16,16 @@ from contextlib import suppress
 from typing import Any
 from uuid import uuid4
 
+from django.db import connections
+
 from signals_demo import sinks
 from signals_demo.conf import Config, config
-from signals_demo.events import Event, Resolution, Row, Run, row_of
+from signals_demo.events import Attribution, Event, Resolution, Row, Run, row_of
+from signals_demo.faults import note_fault
 from signals_demo.sinks import BaseSink, NotReady
-from signals_demo.traces import silent
-from signals_demo.transactions import COMMITTED, OPEN, ROLLED_BACK, Fate
+from signals_demo.traces import Actor, silent
+from signals_demo.transactions import COMMITTED, OPEN, ROLLED_BACK, Fate, SaveFate
+from signals_demo.turns import turns
 
 logger = logging.getLogger("signals_demo")
 
@@ -34,7 +38,36 @@ LONGEST_DELAY = 30.0  # seconds between two tries at a sink that is out of order
 # alone they are no reason to open one.
 PASSIVE = frozenset({"class_prepared", "pre_init", "post_init"})
 
-Item = Event | Run | threading.Event
+Item = Event | Run | Attribution | threading.Event
+Stored = Row | Resolution | Attribution
+
+
+class Bell:
+    """What wakes the writer's thread.
+
+    Unlike a `threading.Event` it may be rung in a signal handler that came in the middle of a
+    ring: the host's thread never holds a lock here. Only one thread may wait for it.
+    """
+
+    __slots__ = ("_silence",)
+
+    def __init__(self) -> None:
+        self._silence = threading.Lock()
+        self._silence.acquire()
+
+    def ring(self) -> None:
+        """Wake who waits, or the next who does."""
+        if self._silence.locked():
+            with suppress(RuntimeError):  # another thread was quicker
+                self._silence.release()
+
+    def wait(self, timeout: float = -1) -> bool:
+        """Wait for a ring and use it up; return False if there was none in time."""
+        return self._silence.acquire(timeout=timeout)
+
+    def hush(self) -> None:
+        """Forget a ring that nobody waited for."""
+        self._silence.acquire(blocking=False)
 
 
 class Outlet:
@@ -42,17 +75,17 @@ class Outlet:
 
     def __init__(self, sink: BaseSink) -> None:
         self.sink = sink
-        self.pending: deque[Row | Resolution] = deque()
+        self.pending: deque[Stored] = deque()
         self.error: Exception | None = None
         self.lost = 0
         self._delay = 0.0
         self._next_try = 0.0
 
-    def add(self, items: Sequence[Row | Resolution]) -> None:
+    def add(self, items: Sequence[Stored]) -> None:
         self.pending.extend(items)
         while len(self.pending) > config().buffer_limit:
-            self.pending.popleft()
-            self.lost += 1
+            if type(self.pending.popleft()) is Row:
+                self.lost += 1
 
     def deliver(self, *, now: bool) -> None:
         """Hand what is pending to the sink; after an error wait, twice as long each time."""
@@ -86,8 +119,10 @@ class Outlet:
             batch.append(item)
         if kind is Row:
             self.sink.store(batch)
-        else:
+        elif kind is Resolution:
             self.sink.resolve(batch)
+        else:
+            self.sink.attribute(batch)
         for _ in batch:
             self.pending.popleft()
 
@@ -104,12 +139,18 @@ class OpenRows:
 
     def add(self, fate: Fate, row: Row) -> None:
         place = row.trace_id, row.database
+        number = row.sequence
         fate = fate.carrier()
-        known, numbers = self._latest.get(place, (None, []))
-        if known is fate and fate in self._ranges:
-            numbers[1] = row.sequence
+        known, numbers = self._latest.get(place, (None, [0, 0]))
+        first, last = numbers
+        # Threads hand over their events a little out of order.
+        if known is fate:
+            numbers[:] = min(first, number), max(last, number)
             return
-        numbers = [row.sequence, row.sequence]
+        if known is not None and first < number < last:
+            numbers[1] = number - 1
+            self._ranges[known].append((*place, [number + 1, last]))
+        numbers = [number, number]
         self._ranges.setdefault(fate, []).append((*place, numbers))
         self._latest[place] = fate, numbers
 
@@ -122,12 +163,10 @@ class OpenRows:
         found: list[Resolution] = []
         for outcome in (ROLLED_BACK, COMMITTED):
             for fate in [fate for fate in self._ranges if fate.outcome == outcome]:
-                found += [
-                    Resolution(recorder, first, last, trace_id, database, outcome)
-                    for trace_id, database, (first, last) in self._ranges.pop(fate)
-                ]
-        if not self._ranges:
-            self._latest.clear()
+                for trace_id, database, (first, last) in self._ranges.pop(fate):
+                    found.append(Resolution(recorder, first, last, trace_id, database, outcome))
+                    if self._latest.get((trace_id, database), (None,))[0] is fate:
+                        del self._latest[trace_id, database]
         return found
 
 
@@ -153,14 +192,20 @@ class Writer:
         self._open = OpenRows()
         self._markers: list[threading.Event] = []
         self._thread: threading.Thread | None = None
-        self._start = threading.Lock()
+        self._in_use = False
+        self._start = threading.RLock()
         self._turn = threading.RLock()
-        self._work = threading.Event()
-        self._urgent = threading.Event()
-        self._hurry = threading.Event()
+        self._setup = threading.RLock()
+        self._work = Bell()
+        self._urgent = Bell()
+        self._hurry = Bell()
         self._asleep = True
         self._closing = False
+        self._stopping = False
+        self._to_go_on = False
         self._paused_until = 0.0
+        self._told = 0
+        self._inline = Inline()
 
     def listening(self) -> bool:
         """Return whether events are wanted at all: a test run stores none unless it asks to."""
@@ -168,25 +213,27 @@ class Writer:
 
     # Called on the host's threads.
 
-    def put(self, item: Event | Run) -> None:
+    def put(self, item: Event | Run | Attribution) -> None:
         """Take an event. Never blocks, unless the mode is inline."""
         buffer = self._buffer
         # A run is still growing: the thread writes it when it has ended.
         if config().inline and type(item) is Event and self._write_now(item):
+            if buffer and self._asleep:
+                self._awaken()
             return
         buffer.append(item)
         waiting = len(buffer)
         if waiting > config().buffer_limit:
             self._drop_oldest()
         if self._asleep:
-            if self._thread is not None or not _is_passive(item):
+            if self._in_use or not _is_passive(item):
                 self._awaken()
         elif waiting == config().batch_size:
-            self._urgent.set()
+            self._urgent.ring()
 
     def wake(self) -> None:
         """Write soon what there is: a unit of work has ended."""
-        self._urgent.set()
+        self._urgent.ring()
 
     def pause(self) -> None:
         """Stay off the database while it is being migrated."""
@@ -197,7 +244,7 @@ class Writer:
         self._paused_until = 0.0
         for outlet in self._outlets:
             outlet._next_try = 0.0
-        self._urgent.set()
+        self._urgent.ring()
 
     def flush(self, timeout: float) -> bool:
         """Wait until all that was put so far is stored; return False if it was not in time."""
@@ -206,11 +253,13 @@ class Writer:
         marker = threading.Event()
         self._buffer.append(marker)
         self._awaken()
-        self._hurry.set()
-        self._urgent.set()
+        self._hurry.ring()
+        self._urgent.ring()
         if self._thread is None:
             self._cycle(now=True)
-        return marker.wait(timeout)
+        in_time = marker.wait(timeout)
+        marker.set()  # so that the thread does not go on hurrying for one who has left
+        return in_time
 
     def _drop_oldest(self) -> None:
         try:
@@ -219,77 +268,125 @@ class Writer:
             return
         if isinstance(oldest, threading.Event):
             self._buffer.append(oldest)
-        else:
-            self.lost += 1
+            return
+        if isinstance(oldest, Run):
+            oldest.seal()  # what comes now begins another
+        self.lost += 1
 
     def _awaken(self) -> None:
         self._asleep = False
         if self._thread is None:
             self._start_thread()
-        self._work.set()
+        self._work.ring()
 
     def _start_thread(self) -> None:
         with self._start:
             if self._thread is not None:
                 return
-            thread = threading.Thread(target=self._run, name="signals_demo", daemon=True)
+            self._in_use = True
+            self._thread = threading.Thread(target=self._run, name="signals_demo", daemon=True)
             try:
-                thread.start()
-            except RuntimeError:  # the interpreter is going down; `shut_down` writes the rest
+                self._thread.start()
+            except RuntimeError:
+                # No more threads, or the interpreter is going down: then `shut_down` writes.
+                self._thread = None
+                self._asleep = True
                 return
-            self._thread = thread
+            self._shut_down_with_multiprocessing()
+
+    def _shut_down_with_multiprocessing(self) -> None:
+        """Shut down at the end of a child of multiprocessing, which calls no `atexit`."""
+        process = sys.modules.get("multiprocessing.process")
+        util = sys.modules.get("multiprocessing.util")
+        if process is not None and util is not None and process.parent_process() is not None:
+            util.Finalize(None, self.shut_down, exitpriority=-1000)
 
     def _write_now(self, event: Event) -> bool:
         """Store an event on the caller's connection; return False if that cannot be done."""
-        if in_event_loop() or event.signal == "class_prepared":
+        if in_event_loop() or time.monotonic() < self._paused_until:
             return False
-        token = silent.set(True)
+        if event.signal in PASSIVE and connections[config().database].connection is None:
+            return False
+        fate = event.fate
+        if isinstance(fate, SaveFate) and fate.is_waiting:
+            self._inline.held.append((fate, event))
+            return True
+        ready = [*self._inline.released(), event]
+        if all(self._can_join(one) for one in ready) and self._store_now(ready):
+            return True
+        self._buffer.extend(ready[:-1])
+        return False
+
+    def _can_join(self, event: Event) -> bool:
+        """Return whether an event needs no transaction, or the one that its row would be in."""
+        fate = event.fate
+        return fate is None or fate.outcome != OPEN or event.database == config().database
+
+    def _store_now(self, events: Sequence[Event]) -> bool:
+        token = silent.set(silent.get() + 1)
         try:
-            row = self._row(event)
-            if row.outcome == OPEN and row.database == config().database:
-                # The row is part of that very transaction: if it can be read, it was committed.
-                row = row._replace(outcome=COMMITTED)
+            rows = [self._rendered(event, self._outcome_inline(event)) for event in events]
             for outlet in self._current_outlets():
-                outlet.sink.store([row])
+                outlet.sink.store(rows)
         except NotReady:
+            self._paused_until = time.monotonic() + 1.0
+            return False
+        except Exception as error:  # noqa: BLE001 - a sink may raise anything
+            if type(error) is not self._inline.error:
+                logger.warning("Not stored inline, so the thread will try: %s", error)
+            self._inline.error = type(error)
             return False
         finally:
             silent.reset(token)
         return True
 
+    def _outcome_inline(self, event: Event) -> str:
+        fate = event.fate
+        if fate is None or fate.is_settled:
+            return "" if fate is None else fate.outcome
+        # The row is part of that very transaction: if it can be read, it was committed.
+        return COMMITTED
+
     # Called on the writer's thread.
 
     def _run(self) -> None:
-        silent.set(True)
-        while True:
+        silent.set(1)
+        while not self._stopping:
             if not self._has_work():
                 self._sleep()
             self._urgent.wait(config().flush_interval)
-            self._urgent.clear()
-            self._hurry.clear()
-            self._cycle(now=self._closing)
+            self._hurry.hush()
+            try:
+                self._cycle(now=self._closing)
+            except Exception:  # noqa: BLE001 - without this thread nothing would be stored
+                note_fault("A batch of events")
             self._hurry.wait(MIN_GAP)
+        self._rest()
+        self._thread = None
+        self._asleep = True
 
     def _has_work(self) -> bool:
-        return bool(
-            self._buffer or self._open or any(outlet.pending for outlet in self._outlets)
-        )
+        return bool(self._buffer or self._open or any(outlet.pending for outlet in self._outlets))
 
     def _sleep(self) -> None:
-        self._work.clear()
+        self._work.hush()
         self._asleep = True
         # An event put just before saw us awake and did not call.
-        if self._buffer:
+        if self._buffer or self._stopping:
             self._asleep = False
             return
         if not self._work.wait(IDLE):
-            with self._turn:
-                for outlet in self._outlets:
-                    outlet.sink.rest()
+            self._rest()
             self._work.wait()
 
+    def _rest(self) -> None:
+        with self._turn:
+            for outlet in self._outlets:
+                with suppress(Exception):  # it is asked to stop, not to succeed
+                    outlet.sink.rest()
+
     def _cycle(self, *, now: bool) -> None:
-        token = silent.set(True)
+        token = silent.set(silent.get() + 1)
         try:
             with self._turn:
                 self._write(now=now)
@@ -299,17 +396,28 @@ class Writer:
     def _write(self, *, now: bool) -> None:
         if time.monotonic() < self._paused_until and not self._closing:
             return
-        while True:
-            items = self._grab()
-            self._take(items)
-            self._deliver(now=now or bool(self._markers))
-            if not self._buffer or any(outlet.pending for outlet in self._outlets):
+        stuck = False
+        while not stuck:
+            outlets = self._current_outlets()
+            self._take(self._grab(), outlets)
+            self._markers = [marker for marker in self._markers if not marker.is_set()]
+            for outlet in outlets:
+                outlet.deliver(now=now or bool(self._markers))
+            stuck = any(outlet.pending for outlet in outlets)
+            self._tell_of_losses()
+            if self._closing or not stuck:
+                for marker in self._markers:
+                    marker.set()
+            if not self._buffer:
                 break
-        stored = not any(outlet.pending for outlet in self._outlets)
-        if stored or self._closing:
-            for marker in self._markers:
-                marker.set()
-            self._markers.clear()
+
+    def _tell_of_losses(self) -> None:
+        lost = self.lost + max((outlet.lost for outlet in self._outlets), default=0)
+        if lost >= max(self._told * 2, 1):
+            self._told = lost
+            logger.error(
+                "%d signal events were lost so far: more than BUFFER_LIMIT were waiting.", lost
+            )
 
     def _grab(self) -> list[Item]:
         items: list[Item] = []
@@ -320,16 +428,19 @@ class Writer:
                 break
         return items
 
-    def _take(self, items: Sequence[Item]) -> None:
+    def _take(self, items: Sequence[Item], outlets: Sequence[Outlet]) -> None:
         """Render events and pass them on to every outlet."""
-        outlets = self._current_outlets()
         wanted = self.listening()
-        new: list[Row | Resolution] = []
+        new: list[Stored] = []
         for item in items:
             if isinstance(item, threading.Event):
                 self._markers.append(item)
+            elif isinstance(item, Attribution):
+                new.append(item)
             elif wanted:
                 new.append(self._row(item.seal() if isinstance(item, Run) else item))
+            elif isinstance(item, Run):
+                item.seal()
         if self._open:
             new += self._open.resolved(self.recorder)
         if new:
@@ -339,26 +450,42 @@ class Writer:
     def _current_outlets(self) -> list[Outlet]:
         """Return the outlets of the configuration in force; new ones inherit what is pending."""
         if self._served is not config():
-            pending = {outlet.sink.alias: outlet.pending for outlet in self._outlets}
-            self._served = config()
-            self._outlets = [Outlet(sink) for sink in sinks.configured()]
-            for outlet in self._outlets:
-                outlet.pending.extend(pending.get(outlet.sink.alias, ()))
+            with self._setup:  # inline, several threads may come here at once
+                wanted = config()
+                if self._served is not wanted:
+                    pending = {outlet.sink.alias: outlet.pending for outlet in self._outlets}
+                    outlets = [Outlet(sink) for sink in sinks.configured()]
+                    for outlet in outlets:
+                        outlet.pending.extend(pending.get(outlet.sink.alias, ()))
+                    self._outlets = outlets
+                    self._served = wanted
         return self._outlets
 
     def _row(self, event: Event) -> Row:
         fate = event.fate
         if fate is None:
-            return row_of(event, self.recorder, "")
+            return self._rendered(event, "")
         outcome = fate.outcome
-        row = row_of(event, self.recorder, outcome)
-        if outcome == OPEN:
+        row = self._rendered(event, outcome)
+        if outcome == OPEN and not fate.is_settled:
             self._open.add(fate, row)
         return row
 
-    def _deliver(self, *, now: bool) -> None:
-        for outlet in self._outlets:
-            outlet.deliver(now=now)
+    def _rendered(self, event: Event, outcome: str) -> Row:
+        try:
+            row = row_of(event, self.recorder, outcome)
+            trace = event.trace
+            if not row.actor and trace.origin == "request":
+                trace.stored_without_actor = True
+                if trace.is_over:  # which ended before it was told: then it has its actor
+                    row = row_of(event, self.recorder, outcome)
+            return row
+        except Exception:  # noqa: BLE001 - one event must not keep the others out
+            note_fault(event.signal)
+            bare = event._replace(
+                arguments={"…": "not rendered"}, changes=None, actor=Actor("", "")
+            )
+            return row_of(bare, self.recorder, outcome)
 
     # The end of the process, a fork, another configuration.
 
@@ -366,24 +493,64 @@ class Writer:
         """Store what is left, as far as the sinks take it, and say what is lost."""
         self._closing = True
         self._paused_until = 0.0
-        waiting = any(not _is_passive(item) for item in list(self._buffer))
-        if not waiting and not self._open and not any(outlet.pending for outlet in self._outlets):
-            return
+        if not self._in_use and all(map(_is_passive, list(self._buffer))):
+            return  # a process that has only loaded models
         self.flush(timeout=5.0)
+        self._stop(timeout=1.0)
+        self._stopping = False
         outlets = self._outlets
         left = len(self._buffer) + max((len(outlet.pending) for outlet in outlets), default=0)
         if left:
             reason = next((outlet.error for outlet in outlets if outlet.error), None)
-            table = isinstance(reason, NotReady)
-            logger.warning(
-                "%d signal events of this process were not stored: %s",
-                left,
-                'their table does not exist yet. Run "manage.py migrate".' if table else reason,
-            )
+            logger.warning("%d signal events of this process were not stored: %s", left, reason)
+
+    def _stop(self, timeout: float) -> bool:
+        """End the thread, so that it gives its connections back; return whether there was one."""
+        thread = self._thread
+        if thread is None or thread is threading.current_thread():
+            return False
+        self._stopping = True
+        for bell in (self._work, self._urgent, self._hurry):
+            bell.ring()
+        thread.join(timeout)
+        return True
+
+    def before_fork(self) -> None:
+        """End the thread: a child must not inherit its connection, nor locks of its driver."""
+        self._start.acquire()
+        self._to_go_on = self._stop(timeout=10.0)
+
+    def after_fork(self) -> None:
+        """Go on in the parent."""
+        self._stopping = False
+        self._start.release()
+        if self._to_go_on and self._has_work():
+            self._awaken()
+
+
+class Inline(threading.local):
+    """What inline mode keeps for each of the host's threads."""
+
+    def __init__(self) -> None:
+        self.held: list[tuple[SaveFate, Event]] = []
+        """Events of saves that may still fail: they are stored when the save is done."""
+        self.error: type[Exception] | None = None
+
+    def released(self) -> list[Event]:
+        """Take out the events whose save is done; forget those whose save has failed."""
+        if not self.held:
+            return []
+        held = self.held
+        self.held = [(fate, event) for fate, event in held if fate.is_waiting]
+        return [
+            event for fate, event in held if not fate.is_waiting and fate.outcome != ROLLED_BACK
+        ]
 
 
 def _is_passive(item: Item) -> bool:
-    return not isinstance(item, Event) or item.signal in PASSIVE
+    if isinstance(item, Event):
+        return item.signal in PASSIVE
+    return not isinstance(item, Attribution)
 
 
 def in_event_loop() -> bool:
@@ -403,4 +570,7 @@ def after_fork(call: Callable[[], None]) -> None:
         os.register_at_fork(after_in_child=call)
 
 
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=writer.before_fork, after_in_parent=writer.after_fork)
 after_fork(writer.start_afresh)
+after_fork(turns.start_afresh)

@@ -1,11 +1,20 @@
-"""What all tests share: the choice of tests, and an honest word on what was left out."""
+"""What all tests share: when signals are recorded, which tests are run, what was left out."""
 
+import atexit
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import pytest_django
 from django.conf import settings
+from django.db import connection
+from django.test import TestCase, TransactionTestCase, override_settings
+
+from signals_demo import flush
+from signals_demo.models import SignalEvent
+from signals_demo.writer import writer
 
 BROWSER_TESTS = Path(__file__).parent / "browser"
 
@@ -26,6 +35,70 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if wanted and collection_path.is_file() else None
 
 
+NOT_APPLICABLE = pytest.StashKey[int]()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Take out the tests whose `applies` marker says that here is nothing to test."""
+    found = [item for item in items if _applies(item)]
+    config.stash[NOT_APPLICABLE] = len(items) - len(found)
+    items[:] = found
+
+
+def _applies(item: pytest.Item) -> bool:
+    return all(marker.args[0] for marker in item.iter_markers("applies"))
+
+
+@pytest.fixture(autouse=True)
+def recording(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Begin each test with an empty record, and record during those that commit.
+
+    A test in a transaction (`django_db` without `transaction=True`) could not see what the
+    writer's own connection stores, and on SQLite would lock it out; a test without a database
+    has nowhere to store it. Those that want something recorded set RECORD_TESTS themselves.
+    """
+    if not _commits(request):
+        if "db" in request.fixturenames or request.node.get_closest_marker("django_db"):
+            request.getfixturevalue("db")
+            SignalEvent.objects.all().delete()
+        yield
+        return
+    request.getfixturevalue("transactional_db")
+    with override_settings(SIGNALS_DEMO=settings.SIGNALS_DEMO | {"RECORD_TESTS": True}):
+        flush()
+        SignalEvent.objects.all().delete()
+        yield
+        flush()
+
+
+def _commits(request: pytest.FixtureRequest) -> bool:
+    if request.cls is not None and issubclass(request.cls, TransactionTestCase):
+        return not issubclass(request.cls, TestCase)
+    marker = request.node.get_closest_marker("django_db")
+    return "transactional_db" in request.fixturenames or bool(
+        marker and marker.kwargs.get("transaction")
+    )
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    django_db_setup: None, django_db_blocker: pytest_django.DjangoDbBlocker
+) -> Iterator[None]:
+    """Make the test database; before it is dropped, take the writer's connection from it."""
+    yield
+    if connection.vendor == "postgresql":
+        with django_db_blocker.unblock(), connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+
+
+def pytest_unconfigure() -> None:
+    # The test database is gone: there is nowhere to store what came last.
+    atexit.unregister(writer.shut_down)
+
+
 def pytest_report_header() -> str:
     return f"database: {settings.TEST_DATABASE}"
 
@@ -41,7 +114,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             for name in settings.TEST_DATABASES
             if name != settings.TEST_DATABASE
         ]
+    if number := terminalreporter.config.stash.get(NOT_APPLICABLE, 0):
+        left_out.append((f"{number} of another Django or database", "CI runs them"))
     terminalreporter.section("left out of this run")
     for what, command in left_out:
-        terminalreporter.line(f"{what}:".ljust(27) + command)
+        terminalreporter.line(f"{what}:".ljust(34) + command)
     terminalreporter.line("docs/contributing.md says what each of them needs.")

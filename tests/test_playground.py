@@ -23,13 +23,9 @@ from signals_demo import flush
 from signals_demo.catalog import built_in
 from signals_demo.models import Outcome, SignalEvent
 
-needs_tasks = pytest.mark.skipif(
-    django.VERSION < (6, 0), reason="Django has tasks from version 6.0 on"
-)
-needs_a_file = pytest.mark.skipif(
-    django_settings.TEST_DATABASE != "sqlite",
-    reason="the playground's child processes use its own SQLite file",
-)
+needs_tasks = pytest.mark.applies(django.VERSION >= (6, 0))
+# The playground's child processes use its own SQLite file.
+needs_a_file = pytest.mark.applies(django_settings.TEST_DATABASE == "sqlite")
 # What nearly every request of a test fires; each action is told apart by the others.
 USUAL = {
     "request_started",
@@ -267,7 +263,7 @@ def test_the_lessons_cover_every_signal() -> None:
     assert sorted(taught) == sorted(built_in())
 
 
-@pytest.mark.skipif(django.VERSION >= (6, 0), reason="for a Django without tasks")
+@pytest.mark.applies(django.VERSION < (6, 0))
 def test_a_django_without_tasks_says_so(client: Client, transactional_db: None) -> None:
     assert "it has no tasks yet" in client.get("/lessons/task/").content.decode()
 

@@ -34,7 +34,7 @@ from django.template.base import Template
 from django.test.signals import template_rendered
 from django.utils.autoreload import BaseReloader, autoreload_started, file_changed
 
-from project.playground.models import Book, Order
+from project.playground.models import Book, Order, Tag
 from project.playground.noticeboard import pin
 from signals_demo.catalog import Family
 
@@ -89,8 +89,10 @@ def clear_the_shelf(signal: Signal, instance: Book, **kwargs: Any) -> None:
 
 
 @receiver(m2m_changed, sender=Book.tags.through)
-def note_tags(instance: Book, action: str, **kwargs: Any) -> None:
-    pin(f"Tags of “{instance.title}”: {action}.")
+def note_tags(instance: Book | Tag, action: str, reverse: bool, **kwargs: Any) -> None:
+    # The sender is the table between the two: `instance` is a Tag in `tag.books.clear()`.
+    of_whom = f"Books tagged “{instance.name}”" if reverse else f"Tags of “{instance.title}”"
+    pin(f"{of_whom}: {action}.")
 
 
 # management

@@ -32,6 +32,6 @@ def configured() -> list[BaseSink]:
     for alias, params in (config().sinks or DATABASE_SINK).items():
         try:
             sinks.append(load(alias, params))
-        except (ImportError, TypeError) as error:
+        except Exception as error:  # noqa: BLE001 - a sink of the host's may raise anything
             logger.error("SIGNALS_DEMO['SINKS'][%r] cannot be used: %s", alias, error)
     return sinks

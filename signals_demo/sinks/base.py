@@ -6,11 +6,11 @@ from typing import Any
 
 from django.core.checks import CheckMessage
 
-from signals_demo.events import Resolution, Row
+from signals_demo.events import Attribution, Resolution, Row
 
 
 class NotReady(Exception):  # noqa: N818
-    """The destination does not exist yet: keep the events and say nothing."""
+    """The destination cannot take events for now, and that is no fault: they are kept."""
 
 
 class BaseSink(ABC):
@@ -34,6 +34,9 @@ class BaseSink(ABC):
 
     def resolve(self, resolutions: Sequence[Resolution]) -> None:  # noqa: B027
         """Note outcomes that were open when their rows were stored. Must be idempotent."""
+
+    def attribute(self, attributions: Sequence[Attribution]) -> None:  # noqa: B027
+        """Note actors that were not known when their rows were stored. Must be idempotent."""
 
     def rest(self) -> None:  # noqa: B027
         """Give back what need not be held while nothing happens, such as a connection."""

@@ -16,17 +16,20 @@ from django.db import (
     transaction,
 )
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models.constants import OnConflict
 from django.utils import timezone
 
 from signals_demo.conf import config
-from signals_demo.events import Resolution, Row
+from signals_demo.events import Attribution, Resolution, Row
 from signals_demo.sinks.base import BaseSink, NotReady
 from signals_demo.transactions import OPEN
+from signals_demo.turns import turns
 
 logger = logging.getLogger("signals_demo")
 
 Values = tuple[Any, ...]
+
+# What the database or its driver raises for a value, however often it comes.
+REFUSALS = (DataError, IntegrityError, ValueError, TypeError, OverflowError)
 
 
 class DatabaseSink(BaseSink):
@@ -49,12 +52,10 @@ class DatabaseSink(BaseSink):
             # Django has closed the connection at the end of the request: leave it so.
             connection.close()
 
-    def _insert(
-        self, connection: BaseDatabaseWrapper, sql: str, values: list[Values]
-    ) -> None:
+    def _insert(self, connection: BaseDatabaseWrapper, sql: str, values: list[Values]) -> None:
         try:
             _execute(connection, sql, values)
-        except (DataError, IntegrityError) as error:
+        except REFUSALS as error:
             # One row that the database refuses must not keep the others out.
             if len(values) == 1:
                 logger.error("The database refused an event, which is lost: %s", error)
@@ -81,6 +82,20 @@ class DatabaseSink(BaseSink):
         ]  # fmt: skip
         _execute(connection, sql, values)
 
+    def attribute(self, attributions: Sequence[Attribution]) -> None:
+        connection = connections[config().database]
+        quote = connection.ops.quote_name
+        sql = (
+            f"UPDATE {quote(_table())} SET {quote('actor_pk')} = %s, {quote('actor')} = %s"  # noqa: S608
+            f" WHERE {quote('recorder')} = %s AND {quote('trace_id')} = %s"
+            f" AND {quote('actor')} = ''"
+        )
+        values = [
+            (one.actor_pk, one.actor, _uuid(connection, one.recorder), one.trace_id)
+            for one in attributions
+        ]
+        _execute(connection, sql, values)
+
     def rest(self) -> None:
         connections[config().database].close()
 
@@ -90,12 +105,15 @@ def _table() -> str:
 
 
 def _insert(connection: BaseDatabaseWrapper) -> str:
-    ops = connection.ops
-    names = ", ".join(ops.quote_name(name) for name in Row._fields)
+    quote = connection.ops.quote_name
+    names = ", ".join(map(quote, Row._fields))
     marks = ", ".join(["%s"] * len(Row._fields))
-    insert = ops.insert_statement(on_conflict=OnConflict.IGNORE)
-    once = ops.on_conflict_suffix_sql([], OnConflict.IGNORE, [], [])
-    return f"{insert} {ops.quote_name(_table())} ({names}) VALUES ({marks}) {once}"
+    # Not INSERT IGNORE: beside duplicates that swallows rows that the database refuses.
+    if connection.vendor == "mysql":
+        once = f"ON DUPLICATE KEY UPDATE {quote('sequence')} = {quote('sequence')}"
+    else:
+        once = f"ON CONFLICT ({quote('recorder')}, {quote('sequence')}) DO NOTHING"
+    return f"INSERT INTO {quote(_table())} ({names}) VALUES ({marks}) {once}"
 
 
 def _uuid(connection: BaseDatabaseWrapper, value: Any) -> Any:
@@ -126,34 +144,51 @@ def _execute(connection: BaseDatabaseWrapper, sql: str, values: Sequence[Values]
     Straight on the driver's cursor: neither the host's query log nor its wrappers see it.
     """
     try:
-        with _transaction(connection), connection.wrap_database_errors:
+        with (
+            nullcontext(True) if config().inline else turns.writing(connection) as is_our_turn,
+            _transaction(connection, len(values)),
+            connection.wrap_database_errors,
+        ):
+            if not is_our_turn:
+                raise NotReady("a transaction of the host's goes on and on")
             connection.ensure_connection()
             with closing(connection.create_cursor()) as cursor:
                 cursor.executemany(sql, values)
     except DatabaseError as error:
         if not isinstance(error, (DataError, IntegrityError)) and _is_missing(connection):
-            raise NotReady from error
+            missing = 'their table does not exist yet. Run "manage.py migrate".'
+            raise NotReady(missing) from error
         raise
 
 
-def _transaction(connection: BaseDatabaseWrapper) -> AbstractContextManager[object]:
-    if not connection.in_atomic_block:
-        return transaction.atomic(using=connection.alias)
-    # Inline, in a transaction of the host's. Where a failing statement would break it, a
-    # savepoint of our own; not `atomic`, which would mark the host's block for a rollback.
-    return _savepoint(connection) if connection.vendor == "postgresql" else nullcontext()
+_SAVEPOINT = "signals_demo"
+
+
+def _transaction(
+    connection: BaseDatabaseWrapper, statements: int
+) -> AbstractContextManager[object]:
+    if connection.in_atomic_block or not connection.get_autocommit():
+        # Inline, in a transaction of the host's. Where a failing statement would break it, a
+        # savepoint of our own; not `atomic`, which would mark the host's block for a rollback.
+        return _savepoint(connection) if connection.vendor == "postgresql" else nullcontext()
+    if config().inline and statements < 5:
+        return nullcontext()  # a transaction would show in the host's query log
+    return transaction.atomic(using=connection.alias)
 
 
 @contextmanager
 def _savepoint(connection: BaseDatabaseWrapper) -> Iterator[None]:
-    sid = connection.savepoint()
-    try:
-        yield
-    except DatabaseError:
-        connection.savepoint_rollback(sid)
-        raise
-    finally:
-        connection.savepoint_commit(sid)
+    # On the driver's cursor as well: Django's own would show in the host's query log.
+    ops = connection.ops
+    with connection.wrap_database_errors, closing(connection.create_cursor()) as cursor:
+        cursor.execute(ops.savepoint_create_sql(_SAVEPOINT))
+        try:
+            yield
+        except BaseException:
+            cursor.execute(ops.savepoint_rollback_sql(_SAVEPOINT))
+            raise
+        finally:
+            cursor.execute(ops.savepoint_commit_sql(_SAVEPOINT))
 
 
 def _is_missing(connection: BaseDatabaseWrapper) -> bool:

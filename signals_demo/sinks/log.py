@@ -5,7 +5,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from signals_demo.events import Resolution, Row
+from signals_demo.events import Attribution, Resolution, Row
 from signals_demo.sinks.base import BaseSink
 
 
@@ -30,6 +30,10 @@ class LogSink(BaseSink):
     def resolve(self, resolutions: Sequence[Resolution]) -> None:
         for resolution in resolutions:
             self._log(resolution._asdict())
+
+    def attribute(self, attributions: Sequence[Attribution]) -> None:
+        for attribution in attributions:
+            self._log(attribution._asdict())
 
     def _log(self, fields: dict[str, Any]) -> None:
         self.logger.log(self.level or 0, "%s", json.dumps(fields, default=str))

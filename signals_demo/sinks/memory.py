@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
-from signals_demo.events import Resolution, Row
+from signals_demo.events import Attribution, Resolution, Row
 from signals_demo.sinks.base import BaseSink
 
 
@@ -31,3 +31,9 @@ class MemorySink(BaseSink):
             for resolution in resolutions:
                 if resolution.concerns(row):
                     self.rows[index] = row = row._replace(outcome=resolution.outcome)
+
+    def attribute(self, attributions: Sequence[Attribution]) -> None:
+        for index, row in enumerate(self.rows):
+            for one in attributions:
+                if one.concerns(row):
+                    self.rows[index] = row = row._replace(actor_pk=one.actor_pk, actor=one.actor)

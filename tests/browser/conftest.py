@@ -104,7 +104,8 @@ def open_window(chromium: Browser, demo: Server) -> Iterator[Callable[[], Window
             return windows[-1]
 
         yield open_one
-    assert [complaint for window in windows for complaint in window.complaints] == []
+    complaints = [complaint for window in windows for complaint in window.complaints]
+    assert complaints == [], demo.printed[-5000:]
 
 
 @pytest.fixture

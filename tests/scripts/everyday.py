@@ -27,7 +27,11 @@ operations: dict[str, Callable[[], object]] = {
     ),
     "bulk_create": lambda: Group.objects.bulk_create([Group(name="One"), Group(name="Two")]),
     "update in the database": lambda: Group.objects.filter(name="One").update(name="Three"),
-    "remove from a relation": lambda: User.objects.get(username="ada").groups.clear(),
+    "clear an empty relation": lambda: User.objects.get(username="ada").groups.clear(),
+    "add to a relation": lambda: User.objects.get(username="ada").groups.add(
+        Group.objects.get(name="Authors")
+    ),
+    "clear a relation": lambda: User.objects.get(username="ada").groups.clear(),
     "page": lambda: Client(SERVER_NAME="localhost").get("/admin/login/"),
     "delete": lambda: Group.objects.get(name="Editors").delete(),
     "delete many": lambda: Group.objects.filter(name__in=["Two", "Three"]).delete(),

@@ -1,0 +1,234 @@
+"""What the tests of recording and writing share."""
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from django.db import transaction
+from django.test import override_settings
+
+import signals_demo
+from signals_demo import flush
+from signals_demo.events import Row
+from signals_demo.models import SignalEvent
+from signals_demo.sinks.memory import MemorySink
+from signals_demo.traces import Trace
+
+MEMORY = {"memory": {"BACKEND": "signals_demo.sinks.memory.MemorySink"}}
+
+
+def recorded(**keys: Any) -> override_settings:
+    """Record with these keys of the setting, and raise the recorder's own faults."""
+    return override_settings(SIGNALS_DEMO={"RECORD_TESTS": True, "STRICT": True} | keys)
+
+
+def stored(unit: Trace) -> list[SignalEvent]:
+    """Wait for the writer, and return the rows of a trace in the database."""
+    assert flush()
+    return list(SignalEvent.objects.in_trace(unit.trace_id))
+
+
+def kept(unit: Trace) -> list[Row]:
+    """Wait for the writer, and return the rows of a trace in the memory sink."""
+    assert flush()
+    rows = [row for row in list(MemorySink.rows) if row.trace_id == unit.trace_id]
+    return sorted(rows, key=lambda row: row.position)
+
+
+def outcomes(rows: Iterable[Row | SignalEvent], *signals: str) -> list[tuple[str, str]]:
+    """Return signal and outcome of the rows of these signals."""
+    return [(row.signal, row.outcome) for row in rows if row.signal in signals]
+
+
+def saves(rows: Iterable[Row | SignalEvent]) -> list[tuple[str, str]]:
+    """Return signal and outcome of what saves have fired."""
+    return outcomes(rows, "pre_save", "post_save")
+
+
+class Boom(Exception):
+    """What tests raise to have something roll back."""
+
+
+def rolled_back(using: str = "default", **options: Any) -> "RolledBack":
+    """Open an `atomic` block that is left by an exception."""
+    return RolledBack(transaction.atomic(using, **options))
+
+
+class RolledBack:
+    """An `atomic` block that is left by an exception, which goes no further."""
+
+    def __init__(self, block: transaction.Atomic) -> None:
+        self.block = block
+
+    def __enter__(self) -> None:
+        self.block.__enter__()
+
+    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
+        if error is None:
+            self.block.__exit__(Boom, Boom(), None)
+        else:
+            self.block.__exit__(kind, error, traceback)
+
+
+# Projects of their own, for what has to be seen from outside the process.
+
+SETTINGS = """
+import json, os
+from pathlib import Path
+
+BASE_DIR = Path(__file__).resolve().parent
+SECRET_KEY = "protects nothing"
+DEBUG = False
+ALLOWED_HOSTS = ["*"]
+INSTALLED_APPS = [
+    "signals_demo",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+]
+MIDDLEWARE = [
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "signals_demo.middleware.SignalTraceMiddleware",
+]
+ROOT_URLCONF = "views"
+WSGI_APPLICATION = "application.wsgi"
+TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "static"
+USE_TZ = True
+
+def sqlite(name):
+    return {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": os.environ.get("DATABASE_FILE", BASE_DIR / name),
+        "OPTIONS": {
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        },
+    }
+
+DATABASES = {"default": sqlite("db.sqlite3")}
+SIGNALS_DEMO = json.loads(os.environ.get("SIGNALS_DEMO", "{}"))
+"""
+
+APPLICATION = """
+import os
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings")
+
+from django.core.asgi import get_asgi_application
+from django.core.wsgi import get_wsgi_application
+
+wsgi = get_wsgi_application()
+asgi = get_asgi_application()
+"""
+
+MANAGE = """
+import os
+import sys
+
+from django.core.management import execute_from_command_line
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings")
+execute_from_command_line(sys.argv)
+"""
+
+SETUP = """
+import os, sys
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings")
+import django
+django.setup()
+from django.contrib.auth.models import Group, User
+from django.db import IntegrityError, connection, connections, transaction
+from signals_demo import flush, suppress, trace
+"""
+
+
+@dataclass(frozen=True)
+class Project:
+    """A small project on disk, with SQLite, whose processes the tests start."""
+
+    folder: Path
+
+    @classmethod
+    def make(cls, folder: Path, *, views: str = "urlpatterns = []") -> "Project":
+        folder.mkdir(exist_ok=True)
+        files = {"settings": SETTINGS, "application": APPLICATION, "manage": MANAGE}
+        for name, text in (files | {"views": textwrap.dedent(views)}).items():
+            (folder / f"{name}.py").write_text(text)
+        return cls(folder)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        own = ("DJANGO_", "PYTHON", "PYTEST", "COV_", "SIGNALS_DEMO")
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(own)}
+        where = Path(signals_demo.__file__).resolve().parent.parent
+        return kept | {
+            "PYTHONPATH": f"{self.folder}{os.pathsep}{where}",
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONUTF8": "1",
+        }
+
+    def call(
+        self, *command: str, setting: Mapping[str, Any] | None = None, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run Python with these arguments, and wait for its end."""
+        return subprocess.run(
+            [sys.executable, *command],
+            cwd=self.folder,
+            env=self.environment | {"SIGNALS_DEMO": json.dumps(setting or {})} | environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+    def manage(self, *command: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        """Run a management command, which has to succeed."""
+        return _succeeded(self.call("manage.py", *command, **options))
+
+    def run(self, code: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        """Run some code after `django.setup()`, which has to succeed."""
+        return _succeeded(self.attempt(code, **options))
+
+    def attempt(self, code: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        """Run some code after `django.setup()`."""
+        script = self.folder / "script.py"
+        script.write_text(SETUP + textwrap.dedent(code))
+        return self.call("script.py", **options)
+
+    def query(self, sql: str) -> list[sqlite3.Row]:
+        """Return what the database answers, from outside Django."""
+        with closing(sqlite3.connect(self.folder / "db.sqlite3", timeout=20)) as opened:
+            opened.row_factory = sqlite3.Row
+            return opened.execute(sql).fetchall()
+
+    def execute(self, sql: str) -> None:
+        """Change the database from outside Django."""
+        with closing(sqlite3.connect(self.folder / "db.sqlite3", timeout=20)) as opened:
+            opened.execute(sql)
+            opened.commit()
+
+    def events(self, where: str = "1") -> list[sqlite3.Row]:
+        """Return the rows that were stored, in the order in which they were captured."""
+        return self.query(
+            f"SELECT * FROM signals_demo_signalevent WHERE {where} ORDER BY recorder, sequence"
+        )
+
+
+def _succeeded(
+    process: subprocess.CompletedProcess[str],
+) -> subprocess.CompletedProcess[str]:
+    assert process.returncode == 0, process.stdout + process.stderr
+    return process
