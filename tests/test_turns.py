@@ -1,0 +1,99 @@
+"""On SQLite, as a fresh project has it, the writer never makes a transaction of the host's fail."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.recording import Project
+
+PLAIN = """
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": BASE_DIR / "db.sqlite3",
+        "OPTIONS": {"init_command": "PRAGMA journal_mode=JOURNAL"},
+    }
+}
+"""
+
+
+@pytest.fixture(params=["DELETE", "WAL"])
+def project(tmp_path: Path, request: pytest.FixtureRequest) -> Project:
+    made = Project.make(tmp_path / "project")
+    with (made.folder / "settings.py").open("a") as settings:
+        settings.write(PLAIN.replace("JOURNAL", request.param))
+    made.manage("migrate", "--verbosity=0")
+    return made
+
+
+def test_a_transaction_that_reads_and_then_writes_is_never_refused(project: Project) -> None:
+    process = project.run(
+        """
+        import threading
+        from django.core.signals import request_started
+
+        over = threading.Event()
+
+        def keep_the_writer_busy():
+            while not over.wait(0.001):
+                request_started.send(None, environ={})
+
+        thread = threading.Thread(target=keep_the_writer_busy)
+        thread.start()
+        try:
+            for number in range(200):
+                with transaction.atomic():
+                    count = Group.objects.count()
+                    Group.objects.create(name=f"group {number} of {count}")
+        finally:
+            over.set()
+            thread.join()
+        assert flush(30)
+        """,
+        setting={"FLUSH_INTERVAL": 0.001},
+    )
+    assert process.stderr == ""
+    saved = project.events("signal = 'post_save' AND sender = 'auth.Group'")
+    assert [row["outcome"] for row in saved] == ["committed"] * 200
+
+
+def test_a_long_transaction_keeps_its_events_until_it_ends(project: Project) -> None:
+    project.run(
+        """
+        with transaction.atomic():
+            Group.objects.create(name="slow")
+            assert not flush(0.5)
+        assert flush(30)
+        """
+    )
+    saved = project.events("signal = 'post_save' AND sender = 'auth.Group'")
+    assert [row["outcome"] for row in saved] == ["committed"]
+
+
+def test_endless_transactions_let_the_writer_in_between(project: Project) -> None:
+    """Two threads, one of which is always in a transaction that only reads."""
+    process = project.run(
+        """
+        import threading, time
+
+        over = threading.Event()
+
+        def always_inside(pause):
+            time.sleep(pause)
+            while not over.is_set():
+                with transaction.atomic():
+                    Group.objects.count()
+                    time.sleep(0.05)
+            connections.close_all()
+
+        threads = [threading.Thread(target=always_inside, args=[p]) for p in (0, 0.025)]
+        for thread in threads:
+            thread.start()
+        stored = flush(20)
+        over.set()
+        for thread in threads:
+            thread.join()
+        assert stored
+        """
+    )
+    assert process.stderr == ""
