@@ -77,9 +77,14 @@ def connect_no_ops() -> None:
     def receive(**kwargs: Any) -> None:
         pass
 
-    names = "pre_init post_init pre_save post_save pre_delete post_delete m2m_changed".split()
     for signal in (
-        *(getattr(signals, name) for name in names),
+        signals.pre_init,
+        signals.post_init,
+        signals.pre_save,
+        signals.post_save,
+        signals.pre_delete,
+        signals.post_delete,
+        signals.m2m_changed,
         core.request_started,
         core.request_finished,
         core.got_request_exception,
@@ -156,8 +161,10 @@ def run_all(engine: str, rounds: int, count: int) -> dict[str, dict[str, list[fl
                     for command in ("dropdb --if-exists", "createdb"):
                         subprocess.run([*command.split(), NAME], check=True)
                 result = subprocess.run(
-                    [sys.executable, __file__, "--variant", variant, "--folder", folder]
-                    + ["--database", engine, "--count", str(count)],
+                    [
+                        *(sys.executable, __file__, "--variant", variant, "--folder", folder),
+                        *("--database", engine, "--count", str(count)),
+                    ],
                     env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
                     capture_output=True, text=True, check=True,
                 )  # fmt: skip

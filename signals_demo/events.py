@@ -32,7 +32,7 @@ class Event(NamedTuple):
     changes: dict[str, list[Any]] | None
     exception: str
     actor: Actor | None
-    count: int
+    count: int  # type: ignore[assignment]  # hides tuple.count, as the field is named
 
 
 class Run:
@@ -80,7 +80,7 @@ class Row(NamedTuple):
     trace_id: str
     position: int
     depth: int
-    count: int
+    count: int  # type: ignore[assignment]  # hides tuple.count, as the field is named
     duration: timedelta | None
     origin: str
     origin_name: str

@@ -1,4 +1,4 @@
-"""On SQLite, as a fresh project has it, the writer never makes a transaction of the host's fail."""
+"""On SQLite, as a fresh project has it, the writer makes no transaction of the host's fail."""
 
 from pathlib import Path
 
