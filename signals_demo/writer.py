@@ -87,13 +87,15 @@ class Outlet:
             if type(self.pending.popleft()) is Row:
                 self.lost += 1
 
-    def deliver(self, *, now: bool) -> None:
+    def deliver(self, *, now: bool, stopping: Callable[[], bool]) -> None:
         """Hand what is pending to the sink; after an error wait, twice as long each time."""
         if not now and time.monotonic() < self._next_try:
             return
         try:
             while self.pending:
                 self._deliver_batch()
+                if stopping():
+                    break
         except NotReady as error:
             self._wait(error, longest=1.0)
         except Exception as error:  # noqa: BLE001 - a sink may raise anything
@@ -402,13 +404,13 @@ class Writer:
             self._take(self._grab(), outlets)
             self._markers = [marker for marker in self._markers if not marker.is_set()]
             for outlet in outlets:
-                outlet.deliver(now=now or bool(self._markers))
+                outlet.deliver(now=now or bool(self._markers), stopping=lambda: self._stopping)
             stuck = any(outlet.pending for outlet in outlets)
             self._tell_of_losses()
             if self._closing or not stuck:
                 for marker in self._markers:
                     marker.set()
-            if not self._buffer:
+            if self._stopping or not self._buffer:
                 break
 
     def _tell_of_losses(self) -> None:
