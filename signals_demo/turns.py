@@ -13,13 +13,17 @@ from weakref import WeakSet
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from signals_demo.conf import config
+
 PATIENCE = 0.2  # seconds that the writer waits for the host, before it tries again later
-STARVED = 1.0  # seconds after which the host's new transactions wait for the writer
-LONGEST = 2.0  # seconds that a new transaction of the host's waits at the most
+STARVED = 1.0  # seconds after which the writer asks the host's new transactions to wait
+INSISTENCE = 1.0  # seconds that a starved writer waits
+COURTESY = 0.1  # seconds that a new transaction then waits, at the most
+LONGEST = 5.0  # seconds that it waits for a batch being written, as SQLite itself would
 
 
 class Turns:
-    """Who may use the SQLite databases of this process."""
+    """Who may use the database that holds the events, where it is SQLite."""
 
     def __init__(self) -> None:
         self.start_afresh()
@@ -30,13 +34,18 @@ class Turns:
         self._inside: WeakSet[BaseDatabaseWrapper] = WeakSet()
         self._writing: BaseDatabaseWrapper | None = None
         self._waiting_since = 0.0
+        self._insists = False
 
     def begin(self, connection: BaseDatabaseWrapper) -> None:
         """Note that a transaction of the host's begins, when the writer lets it."""
-        if connection.vendor != "sqlite" or connection is self._writing:
+        if connection.vendor != "sqlite" or connection.alias != config().database:
+            return
+        if connection is self._writing:
             return
         with self._changed:
-            self._changed.wait_for(self._is_free, timeout=LONGEST)
+            if self._insists:
+                self._changed.wait_for(lambda: not self._insists, timeout=COURTESY)
+            self._changed.wait_for(lambda: self._writing is None, timeout=LONGEST)
             self._inside.add(connection)
 
     def end(self, connection: BaseDatabaseWrapper) -> None:
@@ -46,10 +55,6 @@ class Turns:
                 self._inside.discard(connection)
                 self._changed.notify_all()
 
-    def _is_free(self) -> bool:
-        starved = self._waiting_since and time.monotonic() - self._waiting_since > STARVED
-        return self._writing is None and not starved
-
     @contextmanager
     def writing(self, connection: BaseDatabaseWrapper) -> Iterator[bool]:
         """Take the writer's turn; what it gives is false if the host's transactions go on."""
@@ -58,11 +63,15 @@ class Turns:
             return
         with self._changed:
             self._waiting_since = self._waiting_since or time.monotonic()
+            self._insists = time.monotonic() - self._waiting_since > STARVED
             free = self._changed.wait_for(
-                lambda: not self._inside and self._writing is None, timeout=PATIENCE
+                lambda: not self._inside and self._writing is None,
+                timeout=INSISTENCE if self._insists else PATIENCE,
             )
+            self._insists = False
             if free:
                 self._writing = connection
+            self._changed.notify_all()
         try:
             yield free
         finally:

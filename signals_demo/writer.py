@@ -76,7 +76,9 @@ class Outlet:
     def __init__(self, sink: BaseSink) -> None:
         self.sink = sink
         self.pending: deque[Stored] = deque()
-        self.error: Exception | None = None
+        # Not the exception: its traceback holds frames, and through them rows and cursors.
+        self.reason = ""
+        self._failure: type[Exception] | None = None
         self.lost = 0
         self._delay = 0.0
         self._next_try = 0.0
@@ -99,16 +101,16 @@ class Outlet:
         except NotReady as error:
             self._wait(error, longest=1.0)
         except Exception as error:  # noqa: BLE001 - a sink may raise anything
-            if type(error) is not type(self.error):
+            if type(error) is not self._failure:
                 logger.warning("Sink %r: %s Will try again.", self.sink.alias, error)
             self._wait(error, longest=LONGEST_DELAY)
             with suppress(Exception):  # what the connection has to say, it has said already
                 self.sink.rest()
         else:
-            self.error, self._delay = None, 0.0
+            self.reason, self._failure, self._delay = "", None, 0.0
 
     def _wait(self, error: Exception, *, longest: float) -> None:
-        self.error = error
+        self.reason, self._failure = str(error), type(error)
         self._delay = min(self._delay * 2 or config().flush_interval, longest)
         self._next_try = time.monotonic() + self._delay
 
@@ -503,7 +505,8 @@ class Writer:
         outlets = self._outlets
         left = len(self._buffer) + max((len(outlet.pending) for outlet in outlets), default=0)
         if left:
-            reason = next((outlet.error for outlet in outlets if outlet.error), None)
+            reasons = filter(None, (outlet.reason for outlet in outlets))
+            reason = next(reasons, "the time was too short.")
             logger.warning("%d signal events of this process were not stored: %s", left, reason)
 
     def _stop(self, timeout: float) -> bool:

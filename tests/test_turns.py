@@ -97,3 +97,32 @@ def test_endless_transactions_let_the_writer_in_between(project: Project) -> Non
         """
     )
     assert process.stderr == ""
+
+
+def test_a_long_transaction_does_not_hold_up_the_others(project: Project) -> None:
+    process = project.run(
+        """
+        import threading
+
+        begun, over = threading.Event(), threading.Event()
+
+        def stay_inside():
+            with transaction.atomic():
+                Group.objects.count()
+                begun.set()
+                over.wait(100)
+            connections.close_all()
+
+        thread = threading.Thread(target=stay_inside)
+        thread.start()
+        begun.wait()
+        assert not flush(3)  # by now the writer wants its turn badly
+        for _ in range(100):
+            with transaction.atomic():
+                Group.objects.count()
+        over.set()
+        thread.join()
+        assert flush(30)
+        """
+    )
+    assert process.stderr == ""
