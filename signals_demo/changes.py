@@ -202,7 +202,11 @@ def of_save(
     elif before is not None:
         for index in written:
             old, new = before[index], current[index]
-            if (old is new and not _stays_open(new)) or old is _UNKNOWN or new is _DEFERRED:
+            if (old is new and not _stays_open(new)) or old is _UNKNOWN:
+                continue
+            # Django has forgotten a value that the database worked out and did not return. An
+            # expression was assigned, which is a change; a generated column may be as it was.
+            if new is _DEFERRED and index in info.generated:
                 continue
             # A key that was not known, such as one that bulk_create() gave, has not changed.
             if old is None and info.attnames[index] == info.pk_attname:

@@ -91,7 +91,7 @@ class ModelInfo:
     """One model as capturing sees it."""
 
     __slots__ = (
-        "attnames", "config", "freezers", "ignored", "index_of", "is_user", "key_is_secret",
+        "attnames", "config", "freezers", "generated", "ignored", "index_of", "is_user", "key_is_secret",
         "label", "names", "pk_attname", "read", "redactor", "secret_names", "secrets",
     )  # fmt: skip
 
@@ -106,6 +106,7 @@ class ModelInfo:
         self.is_user = opts.label == settings.AUTH_USER_MODEL
         self.key_is_secret = has_secret_key(model, redactor)
         self.names = tuple(field.name for field in fields)
+        self.generated = frozenset(i for i, field in enumerate(fields) if field.generated)
         self.attnames = tuple(field.attname for field in fields)
         self.secrets = tuple(secret_field(field, redactor) for field in fields)
         self.secret_names = frozenset(

@@ -541,7 +541,8 @@ def test_an_expression_is_shown_as_what_it_is(book: Book) -> None:
     book.copies = F("copies") + 1
     old, new = changes_of(book.save)["copies"]
     assert old == 1
-    assert new in (2, "<django.db.models.expressions.CombinedExpression>")  # Django 6 knows it
+    # Django 6 knows the value, unless the database does not return it.
+    assert new in (2, "<django.db.models.expressions.CombinedExpression>", "<not loaded>")
 
 
 def test_an_expression_that_is_saved_again_is_a_change_again(book: Book) -> None:
