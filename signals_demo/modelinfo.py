@@ -91,8 +91,9 @@ class ModelInfo:
     """One model as capturing sees it."""
 
     __slots__ = (
-        "attnames", "config", "freezers", "generated", "ignored", "index_of", "is_user", "key_is_secret",
-        "label", "names", "pk_attname", "read", "redactor", "secret_names", "secrets",
+        "attnames", "config", "freezers", "generated", "ignored", "index_of", "is_user",
+        "key_is_secret", "label", "names", "pk_attname", "read", "redactor", "secret_names",
+        "secrets",
     )  # fmt: skip
 
     def __init__(self, model: type[models.Model], config: Config, redactor: Redactor) -> None:
