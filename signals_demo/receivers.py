@@ -57,6 +57,15 @@ def _site(frame: Any) -> Site | None:
     return call_site(frame) if config().call_sites else None
 
 
+def _end(
+    pair: Scope | None, scope: Scope, frame: FrameType | None
+) -> tuple[int, Site | None, int | None]:
+    """Close a pair, if there is one. Return depth, call site and duration of its last event."""
+    if pair is None:
+        return scope.depth, _site(frame), None
+    return pair.depth - 1, pair.site, close(pair)
+
+
 # Model signals. Each pair is sent by one function of the ORM, whose frame is the pair's key.
 
 
@@ -79,11 +88,7 @@ def on_post_init(info: ModelInfo, named: Named) -> None:
         if (refreshed := _refreshed(frame)) is not None:
             changes.adopt(info, refreshed, named["instance"])
     scope = here(frame)
-    pair = opened(scope, frame)
-    if pair is None:
-        depth, site, duration = scope.depth, _site(frame), None
-    else:
-        depth, site, duration = pair.depth - 1, pair.site, close(pair)
+    depth, site, duration = _end(opened(scope, frame), scope, frame)
     if info.is_user and scope.trace.origin == "request" and scope.trace.request is None:
         _find_request(scope.trace)
     key = ("post_init", info.label, site)
@@ -144,11 +149,7 @@ def on_post_save(info: ModelInfo, named: Named) -> None:
             update_fields=named.get("update_fields"),
             known=pair is None or pair.knows_row,
         )
-    depth, site, duration = scope.depth, None, None
-    if pair is None:
-        site = _site(frame)
-    else:
-        depth, site, duration = pair.depth - 1, pair.site, close(pair)
+    depth, site, duration = _end(pair, scope, frame)
     record(
         "post_save", scope.trace, about, depth,
         site=site, duration=duration, fate=fate or _done(about), changes=changed,
@@ -211,12 +212,7 @@ def on_m2m_changed(info: ModelInfo, named: Named) -> None:
         if frame is not None:
             enter(scope, frame, site)
         return
-    pair = opened(scope, frame)
-    depth, site, duration = scope.depth, None, None
-    if pair is None:
-        site = _site(frame)
-    else:
-        depth, site, duration = pair.depth - 1, pair.site, close(pair)
+    depth, site, duration = _end(opened(scope, frame), scope, frame)
     record(
         "m2m_changed", scope.trace, about, depth, site=site, duration=duration, fate=fate
     )  # fmt: skip
