@@ -12,11 +12,13 @@ APP = "signals_demo"
 class SignalEventRouter:
     """List it in `DATABASE_ROUTERS` when `DATABASE` is not the default one."""
 
-    def db_for_read(self, model: type[Model], **hints: Any) -> str | None:
+    def db_for_read(self, model: type[Model] | None, **hints: Any) -> str | None:
         """Return the alias for reading events, None for other models."""
+        if model is None:  # a RawQuerySet need not have one
+            return None
         return config().database if model._meta.app_label == APP else None
 
-    def db_for_write(self, model: type[Model], **hints: Any) -> str | None:
+    def db_for_write(self, model: type[Model] | None, **hints: Any) -> str | None:
         """Return the alias for writing events, None for other models."""
         return self.db_for_read(model)
 

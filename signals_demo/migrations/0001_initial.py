@@ -1,4 +1,4 @@
-# The table of SignalEvent.
+# The tables of SignalEvent, and of SignalTrace and SignalHour, which the writer fills.
 
 from django.db import migrations, models
 
@@ -166,10 +166,146 @@ class Migration(migrations.Migration):
                     models.Index(
                         fields=["actor_pk", "occurred_at", "sequence"], name="signals_demo_actor"
                     ),
+                    models.Index(
+                        condition=models.Q(
+                            ("outcome", "rolled_back"), ("outcome", "open"), _connector="OR"
+                        ),
+                        fields=["outcome", "occurred_at", "sequence"],
+                        name="signals_demo_outcome",
+                    ),
                 ],
                 "constraints": [
                     models.UniqueConstraint(
                         fields=("recorder", "sequence"), name="signals_demo_event_once"
+                    )
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="SignalTrace",
+            fields=[
+                ("id", models.BigAutoField(primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "recorder",
+                    models.UUIDField(
+                        help_text="The process that recorded its events.", verbose_name="recorder"
+                    ),
+                ),
+                ("trace_id", models.CharField(max_length=32, verbose_name="trace")),
+                (
+                    "origin",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("request", "request"),
+                            ("command", "command"),
+                            ("task", "task"),
+                            ("block", "block"),
+                            ("shell", "shell"),
+                            ("test", "test"),
+                            ("process", "process"),
+                        ],
+                        max_length=10,
+                        verbose_name="origin",
+                    ),
+                ),
+                (
+                    "origin_name",
+                    models.CharField(blank=True, max_length=255, verbose_name="origin name"),
+                ),
+                (
+                    "actor_pk",
+                    models.CharField(blank=True, max_length=255, verbose_name="actor key"),
+                ),
+                ("actor", models.CharField(blank=True, max_length=255, verbose_name="actor")),
+                (
+                    "remote_address",
+                    models.CharField(blank=True, max_length=64, verbose_name="remote address"),
+                ),
+                (
+                    "started_at",
+                    models.DateTimeField(
+                        help_text="When its first event fired.", verbose_name="time"
+                    ),
+                ),
+                (
+                    "ended_at",
+                    models.DateTimeField(
+                        help_text="When its latest event fired.", verbose_name="end"
+                    ),
+                ),
+                (
+                    "duration",
+                    models.DurationField(
+                        help_text="Time from its first event to its latest.",
+                        verbose_name="duration",
+                    ),
+                ),
+                ("firings", models.PositiveBigIntegerField(verbose_name="firings")),
+                (
+                    "changes",
+                    models.PositiveBigIntegerField(
+                        help_text="Saves, deletes and changed many-to-many relations.",
+                        verbose_name="changes",
+                    ),
+                ),
+                (
+                    "errors",
+                    models.PositiveBigIntegerField(
+                        help_text="Events with an exception.", verbose_name="errors"
+                    ),
+                ),
+                (
+                    "rolled_back",
+                    models.PositiveBigIntegerField(
+                        help_text="Events whose transaction was rolled back.",
+                        verbose_name="rolled back",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "trace",
+                "verbose_name_plural": "traces",
+                "default_permissions": (),
+                "indexes": [
+                    models.Index(fields=["started_at", "id"], name="signals_demo_t_time"),
+                    models.Index(fields=["duration", "id"], name="signals_demo_t_duration"),
+                    models.Index(fields=["firings", "id"], name="signals_demo_t_firings"),
+                    models.Index(fields=["changes", "id"], name="signals_demo_t_changes"),
+                    models.Index(fields=["errors", "started_at"], name="signals_demo_t_errors"),
+                    models.Index(
+                        fields=["rolled_back", "started_at"], name="signals_demo_t_undone"
+                    ),
+                    models.Index(
+                        fields=["actor_pk", "started_at", "id"], name="signals_demo_t_actor"
+                    ),
+                    models.Index(
+                        fields=["origin", "started_at", "id"], name="signals_demo_t_origin"
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("trace_id", "recorder"), name="signals_demo_trace_once"
+                    )
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="SignalHour",
+            fields=[
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("hour", models.DateTimeField()),
+                ("kind", models.CharField(max_length=10)),
+                ("name", models.CharField(max_length=255)),
+                ("detail", models.CharField(max_length=255)),
+                ("firings", models.PositiveBigIntegerField()),
+                ("longest", models.DurationField()),
+            ],
+            options={
+                "default_permissions": (),
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("kind", "hour", "name", "detail"), name="signals_demo_hour_once"
                     )
                 ],
             },

@@ -38,6 +38,9 @@ class BaseSink(ABC):
     def attribute(self, attributions: Sequence[Attribution]) -> None:  # noqa: B027
         """Note actors that were not known when their rows were stored. Must be idempotent."""
 
+    def finish(self) -> None:  # noqa: B027
+        """Store what is kept in memory so far, if anything is: the process ends."""
+
     def rest(self) -> None:  # noqa: B027
         """Give back what need not be held while nothing happens, such as a connection."""
 

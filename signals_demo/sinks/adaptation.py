@@ -1,0 +1,45 @@
+"""Makes values ready for a driver, where statements go straight to its cursor."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.utils import timezone
+
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def uuid_of(connection: BaseDatabaseWrapper, value: UUID) -> UUID | str:
+    return value if connection.features.has_native_uuid_field else value.hex
+
+
+def duration_of(connection: BaseDatabaseWrapper, value: timedelta | None) -> Any:
+    if value is None or connection.features.has_native_duration_field:
+        return value
+    return value // _MICROSECOND
+
+
+def moments(connection: BaseDatabaseWrapper) -> Callable[[datetime], Any]:
+    """Return what adapts a time: Django, but for databases that take text once a second."""
+    zone = None if settings.USE_TZ else timezone.get_default_timezone()
+    latest: datetime | None = None  # times come in order, and hashing one takes long
+    text = ""
+
+    def adapt(moment: datetime) -> Any:
+        if zone is not None:
+            moment = timezone.make_naive(moment, zone)
+        return connection.ops.adapt_datetimefield_value(moment)
+
+    def adapt_text(moment: datetime) -> Any:
+        if type(moment) is not datetime:  # a row that will be refused
+            return moment
+        nonlocal latest, text
+        second = moment.replace(microsecond=0)
+        if second != latest:
+            latest, text = second, str(adapt(second))
+        return f"{text}.{moment.microsecond:06}" if moment.microsecond else text
+
+    return adapt_text if connection.vendor in ("sqlite", "mysql") else adapt
