@@ -1,14 +1,28 @@
 """A flight recorder for Django signals."""
 
-from signals_demo.recorder import tidy
-from signals_demo.traces import suppress, trace
-from signals_demo.writer import writer
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from signals_demo.traces import suppress, trace
 
 __all__ = ["flush", "suppress", "trace"]
 __version__ = "0.1.0"
 
 
+# pytest loads `signals_demo.pytest_plugin`, and with it this package, in every project that has
+# it installed: Django is not imported before something of the recorder's is asked for.
+def __getattr__(name: str) -> Any:
+    if name in ("suppress", "trace"):
+        from signals_demo import traces
+
+        return getattr(traces, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
 def flush(timeout: float = 5.0) -> bool:
     """Wait until everything captured so far is stored; return False if `timeout` (s) ran out."""
+    from signals_demo.recorder import tidy
+    from signals_demo.writer import writer
+
     tidy()
     return writer.flush(timeout)

@@ -5,7 +5,7 @@ from django.core import checks
 from django.core.signals import setting_changed
 from django.utils.translation import gettext_lazy as _
 
-from signals_demo import receivers
+from signals_demo import receivers, startup
 from signals_demo.checks import check_settings
 
 
@@ -23,3 +23,4 @@ class SignalsDemoConfig(AppConfig):
         receivers.connect()
         setting_changed.connect(receivers.reconnect, dispatch_uid="signals_demo.receivers")
         checks.register(check_settings, "signals_demo")
+        startup.note()

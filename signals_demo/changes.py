@@ -8,24 +8,26 @@ it has unknown old values.
 import datetime
 import decimal
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from django.db.models import Model
 from django.db.models.expressions import Combinable
 
+from signals_demo.events import Text
+from signals_demo.jsontext import quoted
 from signals_demo.modelinfo import Frozen, ModelInfo, redactor
 from signals_demo.redaction import MASK
 from signals_demo.values import (
     ATOMS,
     has_safe_zone,
     ids_of,
+    is_plain,
+    json_of,
     jsonable,
     primary_key,
     zone_of,
 )
-
-Changes = dict[str, list[Any]]
 
 _STATE_NAME = "_signals_demo_loaded"
 _MOMENTS = ids_of(datetime.datetime, datetime.time)
@@ -88,14 +90,17 @@ def adopt(info: ModelInfo, instance: Model, fresh: Model) -> None:
     )
 
 
-def _shown(info: ModelInfo, index: int, value: Any) -> Any:
+_MASKED = quoted(MASK)
+
+
+def _shown(info: ModelInfo, index: int, value: Any) -> str:
     if value is None:
-        return None
+        return "null"
     if value is _DEFERRED:
-        return "<not loaded>"
+        return '"<not loaded>"'
     if info.secrets[index]:
-        return MASK
-    return jsonable(value.thaw() if type(value) is Frozen else value, info.redactor)
+        return _MASKED
+    return json_of(value.thaw() if type(value) is Frozen else value, info.redactor)
 
 
 def _plain(value: Any) -> Any:
@@ -177,57 +182,91 @@ def _stays_open(value: Any) -> bool:
 def of_save(
     info: ModelInfo,
     instance: Model,
+    before: Loaded | None,
     *,
     created: bool,
     update_fields: Collection[str] | None,
-    known: bool,
-) -> Changes:
+) -> Text:
     """Return `{field: [old, new]}` for a save that has just been done, and remember it.
 
-    A create changes every field from null. `known` says that the instance came from the
-    database: one that was only constructed cannot tell what its row held before.
+    As text of JSON. A create changes every field from null; with `before` None the old values are
+    unknown, and nothing is told.
     """
     current = _current(info, instance)
-    before = loaded(instance) if known else None
-    written = (
-        range(len(info.names))
-        if update_fields is None
-        else sorted({info.index_of[name] for name in update_fields if name in info.index_of})
-    )
-    changes: Changes = {}
+    written = range(len(info.names)) if update_fields is None else _indexes(info, update_fields)
+    _keep(instance, before, current, None if update_fields is None else written)
     if created:
-        for index in written:
-            if (new := current[index]) is not _DEFERRED:
-                changes[info.names[index]] = [None, _shown(info, index, new)]
-    elif before is not None:
-        for index in written:
-            old, new = before[index], current[index]
-            if (old is new and not _stays_open(new)) or old is _UNKNOWN:
-                continue
-            # Django has forgotten a value that the database worked out and did not return. An
-            # expression was assigned, which is a change; a generated column may be as it was.
-            if new is _DEFERRED and index in info.generated:
-                continue
-            # A key that was not known, such as one that bulk_create() gave, has not changed.
-            if old is None and info.attnames[index] == info.pk_attname:
-                continue
-            if old is new or _differ(old, new):
-                changes[info.names[index]] = [_shown(info, index, old), _shown(info, index, new)]
-    if update_fields is not None:
+        if not info.has_secrets and all(map(is_plain, current)):
+            return _created, info, current, written
+        return _created(info, current, written)
+    if before is None:
+        changes = []
+    else:
+        changes = [
+            f"{info.openings[index]}{_shown(info, index, before[index])},"
+            f"{_shown(info, index, current[index])}]"
+            for index in written
+            if _has_changed(info, index, before[index], current[index])
+        ]
+    return f"{{{','.join(changes)}}}"
+
+
+def _created(info: ModelInfo, current: Sequence[Any], written: Iterable[int]) -> str:
+    changes = (
+        f"{info.openings[index]}null,{_shown(info, index, current[index])}]"
+        for index in written
+        if current[index] is not _DEFERRED
+    )
+    return f"{{{','.join(changes)}}}"
+
+
+def remember_save(info: ModelInfo, instance: Model, update_fields: Collection[str] | None) -> None:
+    """Remember, of a save of which nothing is told, what the database has now."""
+    written = None if update_fields is None else _indexes(info, update_fields)
+    _keep(instance, loaded(instance), _current(info, instance), written)
+
+
+def _keep(
+    instance: Model, before: Loaded | None, current: Sequence[Any], written: Iterable[int] | None
+) -> None:
+    """Keep the values that have been written, all of them if `written` is None."""
+    if written is not None:
         kept = list(before or (_UNKNOWN,) * len(current))
         for index in written:
             kept[index] = current[index]
         current = kept
     instance._state.__dict__[_STATE_NAME] = Loaded(current)
-    return changes
 
 
-def of_delete(info: ModelInfo, instance: Model) -> Changes:
-    """Return `{field: [last, null]}` for a row that has just been deleted."""
-    return {
-        name: [_shown(info, index, value), None]
-        for index, (name, value) in enumerate(
-            zip(info.names, _current(info, instance), strict=False)
+def _indexes(info: ModelInfo, names: Collection[str]) -> list[int]:
+    return sorted({info.index_of[name] for name in names if name in info.index_of})
+
+
+def _has_changed(info: ModelInfo, index: int, old: Any, new: Any) -> bool:
+    kind = type(new)
+    if kind is type(old) and (kind is str or kind is int):  # most values
+        return bool(old != new)
+    if old is new:
+        return _stays_open(new)
+    if old is _UNKNOWN:
+        return False
+    # Django has forgotten a value that the database worked out and did not return. An
+    # expression was assigned, which is a change; a generated column may be as it was.
+    if new is _DEFERRED and index in info.generated:
+        return False
+    # A key that was not known, such as one that bulk_create() gave, has not changed.
+    if old is None and info.attnames[index] == info.pk_attname:
+        return False
+    return _differ(old, new)
+
+
+def of_delete(info: ModelInfo, instance: Model) -> str:
+    """Return `{field: [last, null]}`, as JSON text, for a row that has just been deleted."""
+    last = (
+        f"{opening}{_shown(info, index, value)},null]"
+        for index, (opening, value) in enumerate(
+            zip(info.openings, _current(info, instance), strict=False)
         )
         if value is not _DEFERRED
-    }
+    )
+    return f"{{{','.join(last)}}}"

@@ -3,8 +3,8 @@
 import logging
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from django.conf import settings
@@ -26,8 +26,7 @@ class Problem(NamedTuple):
     hint: str
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(NamedTuple):
     """The values in force; docs/settings.md says what each means."""
 
     enabled: bool = True
@@ -41,6 +40,7 @@ class Config:
     flush_interval: float = 0.5
     batch_size: int = 1000
     buffer_limit: int = 100_000
+    journal_dir: Path | None = None
     fold_after: int | None = 25
     call_sites: bool = True
     changes: bool = True
@@ -53,6 +53,10 @@ class Config:
     def inline(self) -> bool:
         """Return whether events are written at once, on the caller's connection."""
         return self.mode == "inline"
+
+    def wants(self, name: str) -> bool:
+        """Return whether a built-in signal is recorded."""
+        return self.signals is None or name in self.signals
 
 
 class Mistake(ValueError):
@@ -142,6 +146,12 @@ def _seconds(value: object) -> float:
     return float(value)
 
 
+def _folder(value: object) -> Path:
+    if not isinstance(value, (str, Path)) or not Path(value).is_absolute():
+        raise Mistake("use the absolute path of a folder")
+    return Path(value)
+
+
 def _sinks(value: object) -> Mapping[str, Mapping[str, Any]]:
     shape = 'use {"alias": {"BACKEND": "dotted.Class", "OPTIONS": {}}}'
     if not isinstance(value, dict) or not value:
@@ -175,6 +185,7 @@ READERS: dict[str, Callable[[object], Any]] = {
     "FLUSH_INTERVAL": _seconds,
     "BATCH_SIZE": _count(1),
     "BUFFER_LIMIT": _count(1),
+    "JOURNAL_DIR": _or_none(_folder),
     "FOLD_AFTER": _or_none(_count(1)),
     "CALL_SITES": _flag,
     "CHANGES": _flag,

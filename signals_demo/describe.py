@@ -5,20 +5,24 @@ from collections.abc import Callable
 from inspect import CO_VARARGS
 from itertools import islice, zip_longest
 from types import FunctionType
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.apps import AppConfig
 from django.db.models import Model
 from django.db.models.base import DEFERRED, ModelBase
 from django.template.context import BaseContext
 
-from signals_demo.modelinfo import OWN_LABEL, ModelInfo, info_of, redactor
+from signals_demo.events import Description
+from signals_demo.jsontext import BOOLEANS, encode, quoted
+from signals_demo.modelinfo import ModelInfo, info_of, redactor
 from signals_demo.origins import header_of, text_of
 from signals_demo.redaction import MASK
 from signals_demo.values import (
     MAX_ITEMS,
     cut,
     dotted,
+    is_plain,
+    json_of,
     jsonable,
     key_text,
     primary_key,
@@ -26,16 +30,6 @@ from signals_demo.values import (
 )
 
 Named = dict[str, Any]
-
-
-class Description(NamedTuple):
-    """What one firing was about."""
-
-    sender: str
-    arguments: dict[str, Any]
-    object_pk: str = ""
-    database: str = ""
-    exception: str = ""
 
 
 Describer = Callable[[Any, Named], Description]
@@ -59,21 +53,20 @@ def sender_label(sender: Any) -> str:
     return dotted(cls)
 
 
-def is_own(sender: Any) -> bool:
-    """Return whether a signal is about the audit model itself."""
-    return sender_label(sender) == OWN_LABEL
-
-
-def reference(instance: Any, info: ModelInfo) -> tuple[dict[str, Any], str]:
-    """Return an instance as `{"model", "pk"}`, and its key as text."""
+def key_of(instance: Any, info: ModelInfo) -> tuple[Any, str | int]:
+    """Return an instance's primary key for `shown`, and as `object_pk`: a number stays one."""
     name = info.pk_attname
     pk = instance.__dict__.get(name) if name else primary_key(instance)
-    if pk is not None and info.key_is_secret:
-        return {"model": info.label, "pk": MASK}, MASK
-    kind = type(pk)
-    if kind is int:
-        return {"model": info.label, "pk": pk}, str(pk)
-    return {"model": info.label, "pk": jsonable(pk, info.redactor)}, key_text(pk)
+    if info.key_is_secret and pk is not None:
+        return quoted(MASK), MASK
+    if type(pk) is int:
+        return pk, pk
+    return json_of(pk, info.redactor), key_text(pk)
+
+
+def shown(reference: str, key: str | int) -> str:
+    """Return an instance as the JSON text of `{"model", "pk"}`."""
+    return f"{reference}{key}}}"
 
 
 def _alias(value: Any) -> str:
@@ -83,83 +76,121 @@ def _alias(value: Any) -> str:
 # The model signals. Their sender is a model; `info` is what is known of it.
 
 
+_MASKED = quoted(MASK)
+
+# What `Description(…)` does as well, by way of one more function.
+_new: Callable[[type[Description], tuple[Any, ...]], Description] = tuple.__new__
+
+
 def pre_init(info: ModelInfo, named: Named) -> Description:
     args, kwargs = named.get("args", ()), named.get("kwargs", {})
-    secret = info.redactor.is_secret
-    hidden = info.secret_names
+    if (
+        info.plain_names.issuperset(kwargs)
+        and not (args and info.has_secrets)
+        and len(args) <= len(info.names)
+        and all(map(is_plain, args))
+        and all(map(is_plain, kwargs.values()))
+    ):
+        return _new(Description, (info.label, (_plain_init, args, kwargs.copy()), "", "", ""))
+    return Description(info.label, _init(info, args, kwargs))
+
+
+def _plain_init(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    return encode({"args": args, "kwargs": kwargs})
+
+
+def _init(info: ModelInfo, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    is_secret, hidden, mask = info.redactor.is_secret, info.secret_names, info.redactor
     values = [
-        MASK
-        if is_secret and value is not None and value is not DEFERRED
-        else jsonable(value, info.redactor)
-        for value, is_secret in zip(args, info.secrets, strict=False)
+        _MASKED if secret and value is not None and value is not DEFERRED else json_of(value, mask)
+        for value, secret in zip(args, info.secrets, strict=False)
     ]
     if len(args) > len(values):
-        values.append(f"… ({len(args) - len(values):,} more)")
-    given = {
-        name: MASK
-        if value is not None and (name in hidden or secret(name))
-        else jsonable(value, info.redactor)
+        values.append(quoted(f"… ({len(args) - len(values):,} more)"))
+    given = [
+        f"{quoted(name)}:{_MASKED}"
+        if value is not None and (name in hidden or is_secret(name))
+        else f"{quoted(name)}:{json_of(value, mask)}"
         for name, value in islice(kwargs.items(), len(info.names) + MAX_ITEMS)
-    }
+    ]
     if len(kwargs) > len(given):
-        given["…"] = f"{len(kwargs) - len(given):,} more"
-    return Description(info.label, {"args": values, "kwargs": given})
+        given.append(f'"…":{quoted(f"{len(kwargs) - len(given):,} more")}')
+    return f'{{"args":[{",".join(values)}],"kwargs":{{{",".join(given)}}}}}'
 
 
-def post_init(info: ModelInfo, named: Named) -> Description:
-    instance, pk = reference(named["instance"], info)
-    return Description(info.label, {"instance": instance}, pk)
+def post_init(info: ModelInfo, instance: Model) -> Description:
+    key, pk = key_of(instance, info)
+    return _new(Description, (info.label, (_made, info.reference, key), pk, "", ""))
+
+
+def _made(reference: str, key: str | int) -> str:
+    return f'{{"instance":{shown(reference, key)}}}'
 
 
 def save(info: ModelInfo, named: Named) -> Description:
-    instance, pk = reference(named["instance"], info)
+    key, pk = key_of(named["instance"], info)
     fields = named.get("update_fields")
+    if fields is not None:
+        fields = tuple(sorted(map(str.__str__, fields)))
     using = _alias(named.get("using"))
-    arguments = {
-        "instance": instance,
-        "raw": bool(named.get("raw")),
-        "using": using,
-        "update_fields": None if fields is None else sorted(map(str.__str__, fields)),
-    }
-    if "created" in named:  # post_save
-        arguments["created"] = bool(named["created"])
-    return Description(info.label, arguments, pk, using)
+    raw = bool(named.get("raw"))
+    arguments = _saved, info.reference, key, raw, using, fields, named.get("created")
+    return _new(Description, (info.label, arguments, pk, using, ""))
+
+
+def _saved(
+    reference: str,
+    key: str | int,
+    raw: bool,
+    using: str,
+    fields: tuple[str, ...] | None,
+    created: bool | None,
+) -> str:
+    instance = shown(reference, key)
+    written = "null" if fields is None else encode(fields)
+    # Sent with post_save alone.
+    more = "" if created is None else f',"created":{BOOLEANS[bool(created)]}'
+    return (
+        f'{{"instance":{instance},"raw":{BOOLEANS[raw]},"using":{quoted(using)},'
+        f'"update_fields":{written}{more}}}'
+    )
 
 
 def delete(info: ModelInfo, named: Named) -> Description:
-    instance, pk = reference(named["instance"], info)
+    key, pk = key_of(named["instance"], info)
+    instance = shown(info.reference, key)
     using = _alias(named.get("using"))
     origin = named.get("origin")
-    arguments = {
-        "instance": instance,
-        "using": using,
-        "origin": instance if origin is named["instance"] else jsonable(origin, info.redactor),
-    }
+    source = instance if origin is named["instance"] else json_of(origin, info.redactor)
+    arguments = f'{{"instance":{instance},"using":{quoted(using)},"origin":{source}}}'
     return Description(info.label, arguments, pk, using)
 
 
 def m2m_changed(info: ModelInfo, named: Named) -> Description:
     instance = named["instance"]
-    about, pk = reference(instance, info_of(type(instance)))
+    model_info = info_of(type(instance))
+    key, pk = key_of(instance, model_info)
+    about = shown(model_info.reference, key)
     using = _alias(named.get("using"))
     model: Any = named.get("model")
     keys = named.get("pk_set")
     if keys and issubclass(type(model), ModelBase) and info_of(model).key_is_secret:
         keys = [MASK] * len(keys)
-    arguments = {
-        "instance": about,
-        "action": jsonable(named.get("action"), info.redactor),
-        "reverse": bool(named.get("reverse")),
-        "model": jsonable(model, info.redactor),
-        "pk_set": jsonable(keys, info.redactor),
-        "using": using,
-    }
-    if "raw" in named:  # from Django 6.1
-        arguments["raw"] = bool(named["raw"])
+    mask = info.redactor
+    raw = f',"raw":{BOOLEANS[bool(named["raw"])]}' if "raw" in named else ""  # from Django 6.1
+    arguments = (
+        f'{{"instance":{about},"action":{json_of(named.get("action"), mask)},'
+        f'"reverse":{BOOLEANS[bool(named.get("reverse"))]},"model":{json_of(model, mask)},'
+        f'"pk_set":{json_of(keys, mask)},"using":{quoted(using)}{raw}}}'
+    )
     return Description(info.label, arguments, pk, using)
 
 
 # The others.
+
+
+def _about(sender: Any, arguments: dict[str, Any], *others: Any, **named: Any) -> Description:
+    return Description(sender_label(sender), encode(arguments), *others, **named)
 
 
 def _request(request: Any) -> Any:
@@ -168,11 +199,10 @@ def _request(request: Any) -> Any:
 
 def _user(sender: Any, named: Named) -> Description:
     user = unwrapped(named.get("user"))
-    about, pk = jsonable(user, redactor()), ""
-    if issubclass(type(user), Model):
-        about, pk = reference(user, info_of(type(user)))
+    pk = key_of(user, info_of(type(user)))[1] if issubclass(type(user), Model) else ""
+    about = jsonable(user, redactor())
     arguments = {"request": _request(named.get("request")), "user": about}
-    return Description(sender_label(sender), arguments, pk)
+    return _about(sender, arguments, pk)
 
 
 def _login_failed(sender: Any, named: Named) -> Description:
@@ -180,7 +210,7 @@ def _login_failed(sender: Any, named: Named) -> Description:
         "credentials": jsonable(named.get("credentials"), redactor()),
         "request": _request(named.get("request")),
     }
-    return Description(sender_label(sender), arguments)
+    return _about(sender, arguments)
 
 
 def environ_shown(environ: dict[str, Any]) -> dict[str, Any]:
@@ -228,7 +258,7 @@ def _request_started(sender: Any, named: Named) -> Description:
         arguments["environ"] = environ_shown(named["environ"])
     if "scope" in named:
         arguments["scope"] = scope_shown(named["scope"])
-    return Description(sender_label(sender), arguments)
+    return _about(sender, arguments)
 
 
 _error_args: Callable[[BaseException], tuple[Any, ...]] = BaseException.__dict__["args"].__get__
@@ -246,7 +276,7 @@ def error_text(error: BaseException | None) -> str:
 
 def _request_exception(sender: Any, named: Named) -> Description:
     arguments = {"request": _request(named.get("request"))}
-    return Description(sender_label(sender), arguments, exception=error_text(sys.exc_info()[1]))
+    return _about(sender, arguments, exception=error_text(sys.exc_info()[1]))
 
 
 def _setting_changed(sender: Any, named: Named) -> Description:
@@ -260,7 +290,7 @@ def _setting_changed(sender: Any, named: Named) -> Description:
         "value": jsonable(value, mask),
         "enter": bool(named.get("enter")),
     }
-    return Description(sender_label(sender), arguments)
+    return _about(sender, arguments)
 
 
 def _template_rendered(sender: Any, named: Named) -> Description:
@@ -275,14 +305,14 @@ def _template_rendered(sender: Any, named: Named) -> Description:
         "template": jsonable(named.get("template"), redactor()),
         "context": jsonable(sorted(keys - {"True", "False", "None"}), redactor()),
     }
-    return Description(sender_label(sender), arguments)
+    return _about(sender, arguments)
 
 
 def _connection_created(sender: Any, named: Named) -> Description:
     connection = named.get("connection")
     alias = _alias(getattr(connection, "alias", ""))
     arguments = {"connection": {"alias": alias, "vendor": getattr(connection, "vendor", "")}}
-    return Description(sender_label(sender), arguments, database=alias)
+    return _about(sender, arguments, database=alias)
 
 
 def _migrate(sender: Any, named: Named) -> Description:
@@ -302,7 +332,7 @@ def _migrate(sender: Any, named: Named) -> Description:
             ],
             mask,
         )
-    return Description(sender_label(sender), arguments, database=_alias(named.get("using")))
+    return _about(sender, arguments, database=_alias(named.get("using")))
 
 
 def _task(sender: Any, named: Named) -> Description:
@@ -316,7 +346,7 @@ def _task(sender: Any, named: Named) -> Description:
     failed = [jsonable(getattr(error, "exception_class_path", ""), mask) for error in errors]
     if failed:
         known["errors"] = failed
-    return Description(sender_label(sender), {"task_result": known}, exception=", ".join(failed))
+    return _about(sender, {"task_result": known}, exception=", ".join(failed))
 
 
 def _task_args(result: Any) -> Any:
@@ -365,19 +395,18 @@ def any_signal(sender: Any, named: Named) -> Description:
     }
     instance: Any = named.get("instance")
     if not issubclass(type(instance), Model):
-        return Description(sender_label(sender), arguments)
-    about, pk = reference(instance, info_of(type(instance)))
-    arguments["instance"] = about
-    return Description(sender_label(sender), arguments, pk, _alias(named.get("using")))
+        return _about(sender, arguments)
+    pk = key_of(instance, info_of(type(instance)))[1]
+    return _about(sender, arguments, pk, _alias(named.get("using")))
 
 
 def _nothing(sender: Any, named: Named) -> Description:
-    return Description(sender_label(sender), {})
+    return _about(sender, {})
 
 
 def _file_changed(sender: Any, named: Named) -> Description:
     path = jsonable(named.get("file_path"), redactor())
-    return Description(sender_label(sender), {"file_path": path})
+    return _about(sender, {"file_path": path})
 
 
 OTHERS: dict[str, Describer] = {

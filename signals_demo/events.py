@@ -1,14 +1,38 @@
 """What travels from the recorder to the sinks."""
 
-import json
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from signals_demo.callsites import Site, shown
+from signals_demo.faults import note_fault
+from signals_demo.jsontext import clean, encode, storable
 from signals_demo.traces import Actor, Trace
 from signals_demo.transactions import OPEN, Fate
+
+# JSON text, or what to call for it, with what: text that is made when it is wanted. All of it must
+# be free of secrets and unable to change.
+Text = str | tuple[Any, ...]
+
+
+def text_of(text: Text) -> str:
+    """Return the text, made now if it has not been."""
+    if isinstance(text, str):
+        return text
+    render, *values = text
+    return str(render(*values))
+
+
+class Description(NamedTuple):
+    """What one firing was about."""
+
+    sender: str
+    arguments: Text
+    object_pk: str | int = ""
+    database: str = ""
+    exception: str = ""
 
 
 class Event(NamedTuple):
@@ -19,26 +43,31 @@ class Event(NamedTuple):
     """Nanoseconds since the epoch."""
     signal: str
     sender: str
+    arguments: Text
+    object_pk: str | int
+    database: str
+    exception: str
     trace: Trace
     position: int
     depth: int
     duration: int | None
     """Nanoseconds."""
-    object_pk: str
-    database: str
     fate: Fate | None
     site: Site | None
-    arguments: dict[str, Any]
-    changes: dict[str, list[Any]] | None
-    exception: str
+    changes: Text
     actor: Actor | None
     count: int  # type: ignore[assignment]  # hides tuple.count, as the field is named
+
+    @property
+    def outcome(self) -> str:
+        """Return what is known of its transaction, empty where none is concerned."""
+        return "" if self.fate is None else self.fate.outcome
 
 
 class Run:
     """A run of like firings that becomes one event when the writer comes for it."""
 
-    __slots__ = ("_count", "_event", "_generation", "_lock", "_sealed")
+    __slots__ = ("_count", "_event", "_generation", "_lock", "_sealed", "on_add")
 
     generation = 0
     """Grows with each fork: a run belongs to the process that began it."""
@@ -49,15 +78,25 @@ class Run:
         self._generation = Run.generation
         self._sealed = False
         self._lock = threading.RLock()  # a signal handler may come in between, and add as well
+        self.on_add: Callable[[int], None] | None = None
+        """What to tell of each firing that is added: the number of the event."""
 
     def add(self) -> bool:
         """Count one firing more, or return False if the writer was here already."""
         if self._generation != Run.generation:
             return False
         with self._lock:
-            if not self._sealed:
-                self._count += 1
-            return not self._sealed
+            if self._sealed:
+                return False
+            self._count += 1
+            if self.on_add is not None:
+                self.on_add(self._event.sequence)
+            return True
+
+    @property
+    def event(self) -> Event:
+        """Return its event as it was when it began."""
+        return self._event
 
     def seal(self) -> Event:
         """End the run and return its event."""
@@ -95,6 +134,24 @@ class Row(NamedTuple):
     changes: str
     exception: str
     digest: str
+
+
+class Kept(NamedTuple):
+    """An event that is in the journal, and its row there."""
+
+    event: Event
+    row: Row
+
+    def renewed(self) -> Row:
+        """Return its row with what has become known since."""
+        event, row = self
+        outcome = row.outcome if event.fate is None else event.fate.outcome
+        if outcome != row.outcome:
+            row = row._replace(outcome=outcome)
+        actor = None if row.actor else event.trace.find_actor()
+        if actor is not None:
+            row = row._replace(actor_pk=_fit(actor.pk, 255), actor=_fit(actor.name, 255))
+        return row
 
 
 class Resolution(NamedTuple):
@@ -136,39 +193,6 @@ class Attribution(NamedTuple):
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_NUL = chr(0)
-
-
-def clean(text: str) -> str:
-    """Return text that every database takes: NUL and lone surrogates made visible."""
-    if _NUL in text:
-        text = text.replace(_NUL, "\N{SYMBOL FOR NULL}")
-    if not text.isascii():
-        text = text.encode("utf-8", "backslashreplace").decode("utf-8")
-    return text
-
-
-def _clean_value(value: Any) -> Any:
-    if isinstance(value, str):
-        return clean(value)
-    if isinstance(value, list):
-        return [_clean_value(item) for item in value]
-    if isinstance(value, dict):
-        return {clean(key): _clean_value(item) for key, item in value.items()}
-    return value
-
-
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-
-
-def _json(value: Any) -> str:
-    if not value:
-        return "{}"
-    text = _encode(value)
-    # A NUL is written as an escape; a surrogate as itself, which cannot be encoded.
-    if "\\u0000" in text or (not text.isascii() and clean(text) != text):
-        return _encode(_clean_value(value))
-    return text
 
 
 def _fit(text: str, limit: int) -> str:
@@ -197,12 +221,30 @@ def row_of(event: Event, recorder: UUID, outcome: str) -> Row:
         _fit(actor.pk, 255) if actor else "",
         _fit(actor.name, 255) if actor else "",
         _fit(trace.remote_address, 64),
-        _fit(event.object_pk, 255),
+        _fit(str(event.object_pk), 255),
         _fit(event.database, 255),
         outcome,
         _fit(shown(event.site), 500) if event.site else "",
-        _json(event.arguments),
-        _json(event.changes),
+        storable(text_of(event.arguments)),
+        storable(text_of(event.changes)),
         _fit(event.exception, 2000),
         "",
     )
+
+
+def rendered(event: Event, recorder: UUID, outcome: str) -> Row:
+    """Return `event` as it is stored, or what is left of it if it cannot be rendered."""
+    try:
+        row = row_of(event, recorder, outcome)
+        trace = event.trace
+        if not row.actor and trace.origin == "request":
+            trace.stored_without_actor = True
+            if trace.is_over:  # which ended before it was told: then it has its actor
+                row = row_of(event, recorder, outcome)
+        return row
+    except Exception:  # noqa: BLE001 - one event must not keep the others out
+        note_fault(event.signal)
+        bare = event._replace(
+            arguments=encode({"…": "not rendered"}), changes="{}", actor=Actor("", "")
+        )
+        return row_of(bare, recorder, outcome)

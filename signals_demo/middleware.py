@@ -1,12 +1,13 @@
 """Optional: tells the recorder of the request, for the actor, and under ASGI for the trace."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from signals_demo.traces import SCOPE_KEY, Scope, current
+from signals_demo.traces import SCOPE_KEY, Scope, current, suppress
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
 
@@ -27,11 +28,13 @@ class SignalTraceMiddleware:
         if self.is_async:
             return self._acall(request)
         scope = self._note(request)
-        return self._tag(self.get_response(request), scope)  # type: ignore[arg-type]
+        with _silence(scope):
+            return self._tag(self.get_response(request), scope)  # type: ignore[arg-type]
 
     async def _acall(self, request: HttpRequest) -> HttpResponseBase:
         scope = self._note(request)
-        return self._tag(await self.get_response(request), scope)  # type: ignore[misc]
+        with _silence(scope):
+            return self._tag(await self.get_response(request), scope)  # type: ignore[misc]
 
     def _note(self, request: HttpRequest) -> Scope | None:
         """Put this code into the request's trace, and let that know of the request."""
@@ -49,3 +52,8 @@ class SignalTraceMiddleware:
             # When the response is closed, in whatever thread, its request is over.
             setattr(response, SCOPE_KEY, scope)
         return response
+
+
+def _silence(scope: Scope | None) -> AbstractContextManager[None]:
+    """Return what a request is served within: the live page's asking for news goes unrecorded."""
+    return suppress() if scope is not None and scope.trace.is_poll else nullcontext()

@@ -10,10 +10,13 @@ from django.core.files.base import File
 from django.db import models
 
 from signals_demo.conf import Config, config
+from signals_demo.jsontext import quoted
 from signals_demo.redaction import Redactor
 from signals_demo.values import ATOMS, MAX_DEPTH, file_name, has_secret_key, ids_of, secret_field
 
-OWN_LABEL = "signals_demo.SignalEvent"
+OWN_LABELS = frozenset(
+    f"signals_demo.{name}" for name in ("SignalEvent", "SignalTrace", "SignalHour")
+)
 
 # Their values cannot be changed in place, so keeping the object keeps the value.
 _IMMUTABLE = (
@@ -91,8 +94,24 @@ class ModelInfo:
     """One model as capturing sees it."""
 
     __slots__ = (
-        "attnames", "config", "freezers", "generated", "ignored", "index_of", "is_user",
-        "key_is_secret", "label", "names", "pk_attname", "read", "redactor", "secret_names",
+        "attnames",
+        "config",
+        "freezers",
+        "generated",
+        "has_secrets",
+        "ignored",
+        "index_of",
+        "is_user",
+        "key_is_secret",
+        "label",
+        "names",
+        "openings",
+        "pk_attname",
+        "plain_names",
+        "read",
+        "redactor",
+        "reference",
+        "secret_names",
         "secrets",
     )  # fmt: skip
 
@@ -102,11 +121,14 @@ class ModelInfo:
         self.config = config
         self.redactor = redactor
         self.label = opts.label
-        self.ignored = opts.label == OWN_LABEL
+        self.ignored = opts.label in OWN_LABELS
         self.pk_attname = opts.pk_fields[0].attname if len(opts.pk_fields) == 1 else ""
-        self.is_user = opts.label == settings.AUTH_USER_MODEL
+        self.is_user = opts.label == getattr(settings, "AUTH_USER_MODEL", "")
         self.key_is_secret = has_secret_key(model, redactor)
         self.names = tuple(field.name for field in fields)
+        # How its JSON texts begin: those of a change of each field, and of an instance.
+        self.openings = tuple(f"{quoted(name)}:[" for name in self.names)
+        self.reference = f'{{"model":{quoted(opts.label)},"pk":'
         self.generated = frozenset(i for i, field in enumerate(fields) if field.generated)
         self.attnames = tuple(field.attname for field in fields)
         self.secrets = tuple(secret_field(field, redactor) for field in fields)
@@ -116,6 +138,13 @@ class ModelInfo:
             if secret
             for name in (field.name, field.attname)
         ) | (frozenset({"pk"}) if self.key_is_secret else frozenset())
+        self.has_secrets = any(self.secrets)
+        self.plain_names = frozenset(
+            name
+            for field, secret in zip(fields, self.secrets, strict=True)
+            for name in (field.name, field.attname)
+            if not secret and not redactor.is_secret(name)
+        )
         self.index_of = {
             name: index
             for index, field in enumerate(fields)
@@ -144,6 +173,7 @@ def info_of(model: type[models.Model]) -> ModelInfo:
     """Return what is known of `model`. It is kept on the model's options and dies with them."""
     known = model._meta.__dict__
     info = known.get("_signals_demo_info")
-    if info is None or info.config is not config():
-        info = known["_signals_demo_info"] = ModelInfo(model, config(), redactor())
+    now = config()
+    if info is None or info.config is not now:
+        info = known["_signals_demo_info"] = ModelInfo(model, now, redactor())
     return info

@@ -7,9 +7,11 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
+from django.core.handlers.asgi import get_script_prefix
 from django.core.management import ManagementUtility
 
 from signals_demo.conf import config
+from signals_demo.polls import is_poll
 from signals_demo.traces import Trace, trace_id_of
 from signals_demo.values import cut
 
@@ -64,10 +66,13 @@ def client_address(peer: str, forwarded_for: str) -> str:
 
 def wsgi_trace(environ: Environ) -> Trace:
     """Return the trace of a WSGI request."""
-    path = text_of(environ.get("SCRIPT_NAME", "")) + text_of(environ.get("PATH_INFO", ""))
+    inside = text_of(environ.get("PATH_INFO", ""))
+    path = text_of(environ.get("SCRIPT_NAME", "")) + inside
+    method = environ.get("REQUEST_METHOD", "")
     return Trace(
         "request",
-        cut(f"{environ.get('REQUEST_METHOD', '')} {path or '/'}", 200),
+        cut(f"{method} {path or '/'}", 200),
+        is_poll=is_poll(method, inside),
         trace_id=trace_id_of(str(environ.get("HTTP_TRACEPARENT", ""))),
         remote_address=client_address(
             str(environ.get("REMOTE_ADDR", "")), str(environ.get("HTTP_X_FORWARDED_FOR", ""))
@@ -78,9 +83,11 @@ def wsgi_trace(environ: Environ) -> Trace:
 def asgi_trace(scope: ASGIScope) -> Trace:
     """Return the trace of an ASGI request."""
     client = scope.get("client") or ("",)
+    method, path = scope.get("method", ""), scope.get("path") or ""
     return Trace(
         "request",
-        cut(f"{scope.get('method', '')} {scope.get('path') or '/'}", 200),
+        cut(f"{method} {path or '/'}", 200),
+        is_poll=is_poll(method, path.removeprefix(get_script_prefix(scope))),
         trace_id=trace_id_of(header_of(scope, b"traceparent")),
         remote_address=client_address(str(client[0]), header_of(scope, b"x-forwarded-for")),
     )
@@ -101,6 +108,8 @@ def _process() -> tuple[str, str]:
     if command:
         origin = {"shell": "shell", "shell_plus": "shell", "test": "test"}.get(command, "command")
         return origin, cut(command, 200)
+    if "PYTEST_XDIST_WORKER" in os.environ:  # whose command line says nothing
+        return "test", "pytest"
     path = sys.argv[0] if sys.argv else ""
     name = os.path.basename(path)
     if name == "__main__.py":  # python -m name

@@ -2,20 +2,19 @@
 
 import atexit
 import sys
-import time
-from itertools import count
+from collections.abc import Callable
 from threading import get_ident
+from time import perf_counter_ns, time_ns
 from types import FrameType
+from typing import Any
 
 from signals_demo.callsites import Site
-from signals_demo.changes import Changes
 from signals_demo.conf import config
-from signals_demo.describe import Description
-from signals_demo.events import Event, Run
+from signals_demo.events import Description, Event, Run, Text
 from signals_demo.origins import process_trace
-from signals_demo.traces import Scope, Trace, current
+from signals_demo.traces import Scope, Trace, current, opened
 from signals_demo.transactions import ROLLED_BACK, Fate
-from signals_demo.writer import after_fork, writer
+from signals_demo.writer import taps, writer
 
 
 def here(frame: FrameType | None = None) -> Scope:
@@ -80,15 +79,6 @@ def enter(scope: Scope, key: object, site: Site | None = None) -> Scope:
     return inner
 
 
-def opened(scope: Scope | None, key: object) -> Scope | None:
-    """Return the open pair with this key, at or around `scope`."""
-    if key is None:
-        return None
-    while scope is not None and scope.key != key:
-        scope = scope.parent
-    return scope
-
-
 def close(pair: Scope) -> int:
     """Close a pair, and the ones left open inside it. Return how long it was open, in ns."""
     inner = current.get()
@@ -99,20 +89,7 @@ def close(pair: Scope) -> int:
             inner = inner.parent
         current.set(pair.parent)
     pair.key = None  # a frame must not outlive its call through us
-    return time.perf_counter_ns() - pair.started
-
-
-_sequence = count(1)
-
-
-def restart() -> None:
-    """Number the events of this process from 1, and leave its parent's runs to the parent."""
-    global _sequence
-    _sequence = count(1)
-    Run.generation += 1
-
-
-after_fork(restart)
+    return perf_counter_ns() - pair.started
 
 
 def _event(
@@ -123,13 +100,16 @@ def _event(
     site: Site | None,
     duration: int | None,
     fate: Fate | None,
-    changes: Changes | None,
+    changes: Text,
 ) -> Event:
-    return Event(
-        next(_sequence), time.time_ns(), name, about.sender, trace, next(trace.positions), depth,
-        duration, about.object_pk, about.database, fate, site, about.arguments, changes,
-        about.exception, trace.actor, 1,
-    )  # fmt: skip
+    return _new(Event, (
+        next(writer.numbers), time_ns(), name, *about, trace, next(trace.positions), depth,
+        duration, fate, site, changes, trace.actor, 1,
+    ))  # fmt: skip
+
+
+# What `Event(…)` does as well, by way of one more function.
+_new: Callable[[type[Event], tuple[Any, ...]], Event] = tuple.__new__
 
 
 def record(
@@ -141,38 +121,60 @@ def record(
     site: Site | None = None,
     duration: int | None = None,
     fate: Fate | None = None,
-    changes: Changes | None = None,
+    changes: Text = "{}",
 ) -> None:
     """Hand over the event of one firing."""
     if trace.runs:
         trace.runs.clear()
+        trace.making = trace.latest = None
     writer.put(_event(name, trace, about, depth, site, duration, fate, changes))
 
 
-# Folding. `trace.runs` counts like init firings since the last other event of the trace; past
-# FOLD_AFTER of them, the count becomes the `Run` that takes the rest.
+# Folding. A streak counts the pre_init and the post_init signals of one model from one line that
+# follow each other in a trace; past FOLD_AFTER of them, a `Run` takes the rest of each.
 
-RunKey = tuple[str, str, Site | None]
+PRE_INIT, POST_INIT = 0, 1
+Streak = list[int | Run]
 
 
-def folded(trace: Trace, key: RunKey) -> bool:
+def streak_of(trace: Trace, label: str, site: Site | None) -> Streak:
+    """Return the streak that an init signal is part of."""
+    # By identity: a code object hashes all that it holds.
+    key = (label, id(site[0]), site[1]) if site else label
+    streak = trace.runs.get(key)
+    if streak is None:
+        streak = trace.runs[key] = [0, 0]
+    return streak
+
+
+def folded(streak: Streak, side: int) -> bool:
     """Count an init firing; return whether a run took it in, so that it needs no event."""
-    streak = trace.runs.get(key, 0)
-    if type(streak) is Run:
-        return streak.add()
-    trace.runs[key] = streak + 1
+    if taps:  # each firing is an event of its own
+        return False
+    state = streak[side]
+    if type(state) is Run:
+        return state.add()
+    streak[side] = state + 1  # type: ignore[operator]
     return False
 
 
 def record_init(
-    trace: Trace, key: RunKey, about: Description, depth: int, duration: int | None
+    streak: Streak,
+    side: int,
+    trace: Trace,
+    about: Description,
+    depth: int,
+    site: Site | None,
+    duration: int | None,
 ) -> None:
     """Hand over the event of an init firing that was not folded."""
-    event = _event(key[0], trace, about, depth, key[2], duration, None, None)
-    streak = trace.runs.get(key, 0)
+    name = "post_init" if side else "pre_init"
+    event = _event(name, trace, about, depth, site, duration, None, "{}")
+    state = streak[side]
     limit = config().fold_after
-    if limit is None or (type(streak) is int and streak <= limit):
+    if taps or limit is None or (type(state) is int and state <= limit):
         writer.put(event)
         return
-    run = trace.runs[key] = Run(event)
+    run = Run(event)
     writer.put(run)
+    streak[side] = run  # only now: the journal counts from its first line on

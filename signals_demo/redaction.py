@@ -1,8 +1,8 @@
 """The only place that masks secrets."""
 
 import re
-from collections.abc import Iterable
-from functools import lru_cache
+from collections.abc import Callable, Iterable
+from functools import cache, cached_property, lru_cache
 from urllib.parse import unquote_plus
 
 MASK = "********************"
@@ -16,28 +16,34 @@ HIDDEN = (
 _LONG_NAME = 100
 
 # What follows a colon is a password and not a port. One with an unquoted slash ends at the next @.
-_URL_PASSWORD = re.compile(
-    r"(?<=://)([^/@\s:?#]*):(?!\d+(?:[/?#\s]|$))(?:[^/?#\s]+(?=@)|\S+?(?=@))"
-)
-_PARAMETER = re.compile(r"(?:^|(?<=[&;?]))([^&;?=]*)=([^&;]*)")
-_URL_PARAMETER = re.compile(r"(?<=[?&;#])([^\s?&;#=]*)=([^\s&;#\"'<>]*)")
+_URL_PASSWORD = r"(?<=://)([^/@\s:?#]*):(?!\d+(?:[/?#\s]|$))(?:[^/?#\s]+(?=@)|\S+?(?=@))"
+_PARAMETER = r"(?:^|(?<=[&;?]))([^&;?=]*)=([^&;]*)"
+_URL_PARAMETER = r"(?<=[?&;#])([^\s?&;#=]*)=([^\s&;#\"'<>]*)"
 # `password='x'`, `{"password": "x"}`, and PostgreSQL's `Key (session_key)=(x)`.
-_ASSIGNMENT = re.compile(
+_ASSIGNMENT = (
     r"""(\([\w.,\- ]+\)|(?<![\w.\-])[\w.\-]+)(["'\]]*\s*=\s*|["']\s*:\s*)"""
     r"""(\([^)]*\)|"[^"]*"|'[^']*'|[^\s"'(),;&\]}]+)"""
 )
-_AUTHORIZATION = re.compile(r"\b(Bearer|Basic|Token)\s+[\w.~+/\-]{8,}=*", re.IGNORECASE)
+_AUTHORIZATION = r"(?i)\b(Bearer|Basic|Token)\s+[\w.~+/\-]{8,}=*"
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """Compile a pattern when it is first wanted: a process that only starts wants none."""
+    return re.compile(pattern)
 
 
 class Redactor:
     """Says which names are secret, and masks what goes by them."""
 
     def __init__(self, patterns: Iterable[str] = ()) -> None:
-        # One by one: flags and groups of one pattern are nothing to the others.
-        self._searches = [
-            re.compile(pattern, re.IGNORECASE).search for pattern in (*HIDDEN, *patterns)
-        ]
+        self._patterns = (*HIDDEN, *patterns)
         self._known = lru_cache(maxsize=4096)(self._is_secret)
+
+    @cached_property
+    def _searches(self) -> list[Callable[[str], object]]:
+        # One by one: flags and groups of one pattern are nothing to the others.
+        return [re.compile(pattern, re.IGNORECASE).search for pattern in self._patterns]
 
     def is_secret(self, name: str) -> bool:
         """Return whether what goes by this name must not be shown."""
@@ -53,13 +59,15 @@ class Redactor:
 
     def query_string(self, text: str) -> str:
         """Return a query string with the values of secret parameters masked."""
-        return _PARAMETER.sub(self._mask_parameter, text)
+        return _compiled(_PARAMETER).sub(self._mask_parameter, text)
 
     def urls(self, text: str) -> str:
         """Return text with the passwords and secret parameters of the URLs in it masked."""
         if "@" in text:
-            text = _URL_PASSWORD.sub(rf"\1:{MASK}", text)
-        return _URL_PARAMETER.sub(self._mask_parameter, text) if "=" in text else text
+            text = _compiled(_URL_PASSWORD).sub(rf"\1:{MASK}", text)
+        if "=" in text:
+            text = _compiled(_URL_PARAMETER).sub(self._mask_parameter, text)
+        return text
 
     def message(self, text: str) -> str:
         """Return the message of an exception with the secrets that it names masked."""
@@ -68,5 +76,5 @@ class Redactor:
             name, sign, value = match.groups()
             return f"{name}{sign}{MASK if self._is_secret(name) else value}"
 
-        text = _ASSIGNMENT.sub(mask, self.urls(text))
-        return _AUTHORIZATION.sub(rf"\1 {MASK}", text)
+        text = _compiled(_ASSIGNMENT).sub(mask, self.urls(text))
+        return _compiled(_AUTHORIZATION).sub(rf"\1 {MASK}", text)

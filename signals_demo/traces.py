@@ -4,16 +4,15 @@ The module is named `traces` because the package exports the function `trace`.
 """
 
 import inspect
-import os
 import random
 import re
-import threading
-import time
 from collections.abc import Callable
 from contextlib import ContextDecorator
 from contextvars import ContextVar
 from functools import wraps
 from itertools import count
+from threading import get_ident
+from time import perf_counter_ns
 from types import TracebackType
 from typing import Any, NamedTuple, TypeVar
 
@@ -21,6 +20,7 @@ from django.db.models import Model
 from django.http import HttpRequest
 
 from signals_demo.callsites import Site
+from signals_demo.processes import after_fork
 from signals_demo.transactions import SaveFate
 from signals_demo.values import cut, key_text, primary_key, unwrapped
 
@@ -51,16 +51,15 @@ def actor_of(user: object) -> Actor | None:
 
 # Not the module's own generator: tests seed that one, and would see trace ids twice.
 _random = random.Random()  # noqa: S311
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_random.seed)
+after_fork(_random.seed)
 
 
 class Trace:
     """One unit of work: a request, a command, a task, a `trace()` block, a thread."""
 
     __slots__ = (
-        "actor", "is_over", "origin", "origin_name", "positions", "remote_address", "request",
-        "runs", "stored_without_actor", "trace_id",
+        "actor", "is_over", "is_poll", "latest", "making", "origin", "origin_name", "positions",
+        "remote_address", "request", "runs", "stored_without_actor", "trace_id",
     )  # fmt: skip
 
     def __init__(
@@ -71,6 +70,7 @@ class Trace:
         trace_id: str = "",
         actor: Actor | None = None,
         remote_address: str = "",
+        is_poll: bool = False,
     ) -> None:
         self.origin = origin
         self.origin_name = name
@@ -79,9 +79,13 @@ class Trace:
         self.remote_address = remote_address
         self.request: Any = None
         self.is_over = False
+        self.is_poll = is_poll
         self.stored_without_actor = False
         self.positions = count(1)
-        self.runs: dict[Any, Any] = {}  # streaks of init signals; kept by the recorder
+        # Kept by the recorder: streaks of init signals, the instance being made, the one before.
+        self.runs: dict[Any, Any] = {}
+        self.making: Any = None
+        self.latest: Any = None
 
     def find_actor(self) -> Actor | None:
         """Return the actor, looking at a user that the host has loaded by now."""
@@ -114,8 +118,8 @@ class Scope:
     """
 
     __slots__ = (
-        "__weakref__", "depth", "fate", "key", "knows_row", "parent", "site", "started",
-        "starts", "thread", "trace",
+        "__weakref__", "connection", "depth", "fate", "key", "knows_row", "parent", "site",
+        "started", "starts", "thread", "trace",
     )  # fmt: skip
 
     def __init__(
@@ -132,10 +136,21 @@ class Scope:
         self.key = key
         self.site = site
         self.fate: SaveFate | None = None
-        self.started = time.perf_counter_ns()
-        self.thread = threading.get_ident()
+        self.started = perf_counter_ns()
+        self.thread = get_ident()
         self.starts: dict[object, int] | None = None
+        # Of a save: where it is written, and whether it is known what the row held.
+        self.connection: Any = None
         self.knows_row = True
+
+
+def opened(scope: Scope | None, key: object) -> Scope | None:
+    """Return the open pair with this key, at or around `scope`."""
+    if key is None:
+        return None
+    while scope is not None and scope.key != key:
+        scope = scope.parent
+    return scope
 
 
 # Where a request's scope is kept for those whom context variables do not reach.
@@ -145,12 +160,12 @@ current: ContextVar[Scope | None] = ContextVar("signals_demo_scope", default=Non
 # How many `suppress()` blocks this code is in.
 silent: ContextVar[int] = ContextVar("signals_demo_silent", default=0)
 
-_TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?")
+_TRACEPARENT = r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?"
 
 
 def trace_id_of(traceparent: str) -> str:
     """Return the trace id of a W3C `traceparent` header, or "" if it is not a valid one."""
-    match = _TRACEPARENT.fullmatch(traceparent.strip())
+    match = re.fullmatch(_TRACEPARENT, traceparent.strip())
     if match is None:
         return ""
     version, trace_id, parent_id, more = match.groups()
@@ -165,7 +180,25 @@ def current_trace() -> Trace | None:
     return None if scope is None else scope.trace
 
 
-class trace(ContextDecorator):  # noqa: N801
+class Block(ContextDecorator):
+    """A context manager that decorates coroutine functions as well."""
+
+    def _recreate_cm(self) -> "Block":
+        raise NotImplementedError
+
+    def __call__(self, func: F) -> F:
+        if not inspect.iscoroutinefunction(func):
+            return super().__call__(func)
+
+        @wraps(func)
+        async def inner(*args: Any, **kwargs: Any) -> Any:
+            with self._recreate_cm():  # type: ignore[attr-defined]
+                return await func(*args, **kwargs)
+
+        return inner  # type: ignore[return-value]
+
+
+class trace(Block):  # noqa: N801
     """Open a unit of work, as a context manager or a decorator (also of async functions).
 
     `with trace("nightly import", actor=user) as unit:` gives a `Trace` with its `trace_id`.
@@ -184,17 +217,6 @@ class trace(ContextDecorator):  # noqa: N801
     def _recreate_cm(self) -> "trace":
         return trace(self.name, actor=self.actor)
 
-    def __call__(self, func: F) -> F:
-        if not inspect.iscoroutinefunction(func):
-            return super().__call__(func)
-
-        @wraps(func)
-        async def inner(*args: Any, **kwargs: Any) -> Any:
-            with self._recreate_cm():
-                return await func(*args, **kwargs)
-
-        return inner  # type: ignore[return-value]
-
     def __enter__(self) -> Trace:
         unit = Trace("block", cut(self.name, 250), actor=actor_of(self.actor))
         current.set(Scope(unit, current.get(), key=self))
@@ -207,29 +229,16 @@ class trace(ContextDecorator):  # noqa: N801
         traceback: TracebackType | None,
     ) -> None:
         # Not by a token: the block may end in another context than it began in.
-        scope = current.get()
-        while scope is not None and scope.key is not self:
-            scope = scope.parent
+        scope = opened(current.get(), self)
         if scope is not None:
             current.set(scope.parent)
 
 
-class suppress(ContextDecorator):  # noqa: N801
+class suppress(Block):  # noqa: N801
     """Record nothing inside: a context manager and a decorator (also of async functions)."""
 
     def _recreate_cm(self) -> "suppress":
         return suppress()
-
-    def __call__(self, func: F) -> F:
-        if not inspect.iscoroutinefunction(func):
-            return super().__call__(func)
-
-        @wraps(func)
-        async def inner(*args: Any, **kwargs: Any) -> Any:
-            with suppress():
-                return await func(*args, **kwargs)
-
-        return inner  # type: ignore[return-value]
 
     def __enter__(self) -> None:
         silent.set(silent.get() + 1)

@@ -7,7 +7,7 @@ wrapped: they are what `atomic`, `commit()` and `savepoint_rollback()` all end i
 import weakref
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -21,6 +21,14 @@ OPEN = "open"
 _NAME = "_signals_demo_fates"
 
 
+if TYPE_CHECKING:
+
+    class Listener(Protocol):
+        """Whom a fate tells of what becomes of it."""
+
+        def on_fate(self, fate: "Fate") -> None: ...
+
+
 class Fate:
     """What becomes of a transaction, or of the part of it since a savepoint.
 
@@ -28,42 +36,61 @@ class Fate:
     server has rolled back.
     """
 
-    __slots__ = ("_outcome", "_owner", "_parent", "_released")
+    __slots__ = ("__weakref__", "_owner", "_released", "listener", "number", "parent", "told")
 
     def __init__(self, parent: "Fate | None" = None, owner: object = None) -> None:
-        self._outcome = ""
-        self._parent = parent
+        self.parent = parent
+        self.told = ""
+        """The outcome, if it is this fate's own and known."""
         self._owner = None if owner is None else weakref.ref(owner)
         self._released = False
+        # The journal, once it has written of this fate, and what it calls it.
+        self.listener: Listener | None = None
+        self.number = 0
 
     def settle(self, outcome: str) -> None:
         """Note how it ended; what was noted before stands."""
-        self._outcome = self._outcome or outcome
+        if not self.told:
+            self.told = outcome
+            if self.listener is not None:
+                self.listener.on_fate(self)
 
     def release(self) -> None:
         """Note that the savepoint is gone: from now on the fate is that of what is around it."""
         self._released = True
+        if self.listener is not None:
+            self.listener.on_fate(self)
 
-    def carrier(self) -> "Fate":
-        """Return the fate that decides this one: itself, or one around it."""
+    def carrier(self, ground: "Fate | None" = None) -> "Fate":
+        """Return the fate that decides this one: itself, or one around it, at most `ground`."""
         fate = self
-        while fate._released and not fate._outcome and fate._parent is not None:
-            fate = fate._parent
+        while fate is not ground and fate._released and not fate.told:
+            if fate.parent is None:
+                break
+            fate = fate.parent
         return fate
+
+    @property
+    def is_decided(self) -> bool:
+        """Return whether it is told, or goes with the fate around it."""
+        return bool(self.told) or self._released
 
     @property
     def is_settled(self) -> bool:
         """Return whether the outcome was told of this fate itself, and will not change."""
-        return bool(self._outcome)
+        return bool(self.told)
 
     @property
     def outcome(self) -> str:
         """Return `committed`, `rolled_back`, or `open` as long as nobody knows."""
-        if self._outcome:
-            return self._outcome
-        if not self._released and self._owner is not None and self._owner() is None:
-            return ROLLED_BACK
-        return OPEN if self._parent is None else self._parent.outcome
+        # What is not released is told with what is around it: no need to ask that. A transaction
+        # may have thousands of savepoints inside each other.
+        fate = self.carrier()
+        # Asked first: the host's thread may tell, and let its owner go, while this one is here.
+        is_alone = fate._owner is not None and fate._owner() is None
+        if fate.told:
+            return fate.told
+        return ROLLED_BACK if is_alone and not fate._released else OPEN
 
 
 class SaveFate(Fate):
@@ -77,10 +104,11 @@ class SaveFate(Fate):
     @property
     def outcome(self) -> str:
         """Return the outcome; a transaction that ended before the save did is none of its."""
-        outcome = super().outcome
-        if outcome == COMMITTED and not self._outcome and not self._released:
+        # Asked first: the save may end, and then the transaction, while this one is here.
+        has_ended = self.parent is not None and self.parent.outcome != OPEN
+        if has_ended and not self.told and not self._released:
             return ROLLED_BACK
-        return outcome
+        return super().outcome
 
     @property
     def is_waiting(self) -> bool:
@@ -108,14 +136,18 @@ def _levels(connection: BaseDatabaseWrapper) -> Levels:
     return levels
 
 
-def fate_on(alias: str) -> Fate | None:
-    """Return the fate of a change made now, or None in autocommit mode: it is its own.
+def connection_to(alias: str) -> BaseDatabaseWrapper | None:
+    """Return this thread's connection, or None without an alias: some hosts send by hand."""
+    return connections[alias] if alias else None
 
-    None as well without an alias: some hosts send the signals of models by hand.
-    """
-    if not alias:
+
+def fate_on(connection: BaseDatabaseWrapper | None) -> Fate | None:
+    """Return the fate of a change made now, or None in autocommit mode: it is its own."""
+    if connection is None:
         return None
-    connection = connections[alias]
+    known = connection.__dict__.get(_NAME)
+    if known and known[-1].fate is not None:
+        return known[-1].fate  # type: ignore[no-any-return]
     if not connection.in_atomic_block and (connection.connection is None or connection.autocommit):
         return None
     levels = _levels(connection)
@@ -129,6 +161,20 @@ def fate_on(alias: str) -> Fate | None:
     return parent
 
 
+def ground_on(alias: str) -> Fate | None:
+    """Return the fate of the block that Django's `TestCase` holds open around a test, or None.
+
+    As far as the test can tell, what reaches that block is committed.
+    """
+    connection = connections[alias]
+    number = sum(getattr(block, "_from_testcase", False) for block in connection.atomic_blocks)
+    if not number:
+        return None
+    sids = connection.savepoint_ids[: number - 1]
+    held = [level for level in _levels(connection) if level.sid is None or level.sid in sids]
+    return held[-1].fate if held else None
+
+
 def _end(connection: BaseDatabaseWrapper, outcome: str) -> None:
     levels = _levels(connection)
     for level in levels:
@@ -140,8 +186,11 @@ def _end(connection: BaseDatabaseWrapper, outcome: str) -> None:
 
 def _from(levels: Levels, sid: str) -> int:
     """Return where `sid` stands in `levels`, or their length if it does not."""
-    places = (i for i in reversed(range(len(levels))) if levels[i].sid == sid)
-    return next(places, len(levels))  # of two with one name, the later one is meant
+    # Of two with one name the later one is meant. A loop: every test of Django's comes here.
+    for place in range(len(levels) - 1, -1, -1):
+        if levels[place].sid == sid:
+            return place
+    return len(levels)
 
 
 def _on_savepoint(connection: BaseDatabaseWrapper, sid: str | None) -> None:
@@ -160,7 +209,8 @@ def _on_savepoint_rollback(connection: BaseDatabaseWrapper, sid: str) -> None:
             level.fate.settle(ROLLED_BACK)
     # The savepoint itself is still there, and what comes next has a fate of its own.
     if start < len(levels):
-        levels[start:] = [_Level(sid)]
+        levels[start].fate = None
+        del levels[start + 1 :]
 
 
 def _on_savepoint_commit(connection: BaseDatabaseWrapper, sid: str) -> None:

@@ -31,6 +31,7 @@ from django.http import HttpRequest
 from django.template.base import Template
 from django.utils.functional import LazyObject, Promise, empty
 
+from signals_demo.jsontext import BOOLEANS, encode, quoted
 from signals_demo.redaction import MASK, Redactor
 
 MAX_TEXT = 1000
@@ -51,11 +52,11 @@ _SAFE_ZONES = ids_of(type(None), datetime.timezone, zoneinfo.ZoneInfo)
 _PLAIN_METACLASSES = ids_of(type, abc.ABCMeta, enum.EnumMeta, ModelBase)
 
 _class_dict: Callable[[type], Mapping[str, Any]] = type.__dict__["__dict__"].__get__
-_mro: Callable[[type], tuple[type, ...]] = type.__dict__["__mro__"].__get__
+mro: Callable[[type], tuple[type, ...]] = type.__dict__["__mro__"].__get__
 _module: Callable[[type], Any] = type.__dict__["__module__"].__get__
 _qualname: Callable[[type], str] = type.__dict__["__qualname__"].__get__
 _uuid_int: Callable[[uuid.UUID], int] = uuid.UUID.__dict__["int"].__get__
-_partial_func: Callable[[Any], Any] = functools.partial.__dict__["func"].__get__
+partial_func: Callable[[Any], Any] = functools.partial.__dict__["func"].__get__
 
 
 def cut(text: str, limit: int = MAX_TEXT) -> str:
@@ -272,7 +273,7 @@ def _set(description: _Description, value: Any, depth: int) -> Any:
 
 
 def _tuple(description: _Description, value: Any, depth: int) -> Any:
-    for base in _mro(type(value))[:-2]:  # not tuple and object
+    for base in mro(type(value))[:-2]:  # not tuple and object
         names = _class_dict(base).get("_fields")
         if type(names) is tuple and all(type(name) is str for name in names):  # a named tuple
             pairs = zip(names, tuple.__iter__(value), strict=False)
@@ -355,7 +356,7 @@ HANDLERS: dict[type, Handler] = {
     BuiltinFunctionType: _function,
     MethodType: lambda description, value, depth: description.value(value.__func__, depth + 1),
     functools.partial: lambda description, value, depth: description.value(
-        _partial_func(value), depth + 1
+        partial_func(value), depth + 1
     ),
     Model: _instance,
     Deferred: lambda description, value, depth: "<deferred>",
@@ -381,7 +382,7 @@ def _handler(kind: type) -> Handler:
     known = id(type(kind)) in _PLAIN_METACLASSES
     if known and (handler := _cache.get(kind)) is not None:
         return handler
-    handler = next((_BY_ID[id(base)] for base in _mro(kind) if id(base) in _BY_ID), _unknown)
+    handler = next((_BY_ID[id(base)] for base in mro(kind) if id(base) in _BY_ID), _unknown)
     # Classes made at run time would be kept alive by an unbounded cache.
     if known and len(_cache) < 1000:
         _cache[kind] = handler
@@ -401,6 +402,30 @@ def jsonable(value: Any, redactor: Redactor) -> Any:
     if kind is int and -_SMALL_INT <= value < _SMALL_INT:
         return value
     return _Description(redactor).value(value)
+
+
+def is_plain(value: Any) -> bool:
+    """Return whether a value can be kept as it is: small, unchangeable, hiding nothing."""
+    kind = type(value)
+    if kind is str:
+        return len(value) < 100 and "://" not in value
+    return value is None or kind is bool or (kind is int and -_SMALL_INT <= value < _SMALL_INT)
+
+
+def json_of(value: Any, redactor: Redactor) -> str:
+    """Return what `jsonable` gives, as JSON text."""
+    kind = type(value)
+    if kind is str:
+        if len(value) <= MAX_TEXT and "://" not in value:
+            return quoted(value)
+    elif kind is int:
+        if -_SMALL_INT <= value < _SMALL_INT:
+            return str(value)
+    elif value is None:
+        return "null"
+    elif kind is bool:
+        return BOOLEANS[value]
+    return encode(jsonable(value, redactor))
 
 
 def has_secret_key(model: type[Model], redactor: Redactor) -> bool:
