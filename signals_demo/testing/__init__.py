@@ -1,0 +1,23 @@
+"""Signals under test: what fired, in which order, which receivers ran, and none of them.
+
+Nothing here stores anything or needs a database. docs/testing.md shows each in an example.
+"""
+
+from signals_demo.testing.assertions import SignalTestMixin
+from signals_demo.testing.captures import Capture, CapturedEvent, capture_signals
+from signals_demo.testing.filters import Filter, fired
+from signals_demo.testing.muting import muted
+from signals_demo.testing.runs import ReceiverRun, ReceiverRuns, receivers_run
+
+__all__ = [
+    "Capture",
+    "CapturedEvent",
+    "Filter",
+    "ReceiverRun",
+    "ReceiverRuns",
+    "SignalTestMixin",
+    "capture_signals",
+    "fired",
+    "muted",
+    "receivers_run",
+]

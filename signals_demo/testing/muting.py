@@ -1,0 +1,100 @@
+"""Disconnects receivers for a block, and puts them back exactly as they were."""
+
+from types import TracebackType
+from typing import Any
+from weakref import ReferenceType
+
+from django.dispatch import Signal
+from django.dispatch.dispatcher import _make_id  # type: ignore[attr-defined]
+
+from signals_demo.places import Entry, Hidden, hide, show
+from signals_demo.testing import names
+from signals_demo.testing.names import SignalLike, advice, wrong_type
+from signals_demo.traces import Block
+
+
+def receiver_in(entry: Entry) -> Any:
+    """Return the receiver of an entry, or None if it is not there any more."""
+    found = entry[1]
+    return found() if isinstance(found, ReferenceType) else found
+
+
+def path_of(receiver: Any) -> str:
+    """Return the dotted path of a receiver."""
+    function = getattr(receiver, "func", receiver)  # of a partial
+    if not hasattr(function, "__qualname__"):  # an instance that can be called
+        function = type(function)
+    return f"{function.__module__}.{function.__qualname__}"
+
+
+def is_ours(receiver: Any) -> bool:
+    """Return whether a receiver is the recorder's: without it nothing could be captured."""
+    return str(getattr(receiver, "__module__", "")).startswith("signals_demo.")
+
+
+class muted(Block):  # noqa: N801
+    """Disconnect receivers for a block: a context manager, and a decorator (also of coroutines).
+
+    All receivers of the signals, or those that were connected for `sender`, or the one that is
+    `receiver`: a function, its dotted path, or its dispatch_uid. The recorder's own stay. The
+    block ends with all as it was: order, weakness, dispatch_uid. Raises ValueError where there
+    is no such receiver.
+    """
+
+    def __init__(
+        self, *signals: SignalLike, sender: object = None, receiver: object = None
+    ) -> None:
+        if not signals:
+            raise TypeError("muted() takes the signals to mute, such as 'post_save'.")
+        if not (receiver is None or callable(receiver) or isinstance(receiver, str)):
+            raise wrong_type("receiver=", "a receiver, its dotted path or dispatch_uid", receiver)
+        self._signals = {names.signal_of(signal): str(signal) for signal in signals}
+        self._sender = names.model_named(sender) or sender if isinstance(sender, str) else sender
+        self._receiver = receiver
+        self._blocks: list[list[tuple[Signal, list[Hidden]]]] = []
+
+    def _recreate_cm(self) -> "muted":
+        return muted(*self._signals, sender=self._sender, receiver=self._receiver)
+
+    def __enter__(self) -> None:
+        block: list[tuple[Signal, list[Hidden]]] = []
+        self._blocks.append(block)
+        try:
+            for signal, name in self._signals.items():
+                chosen = hide(signal, self._is_meant)
+                block.append((signal, chosen))
+                if not chosen and (self._sender is not None or self._receiver is not None):
+                    raise ValueError(self._nothing_meant(signal, name))
+        except ValueError:
+            self.__exit__(None, None, None)
+            raise
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for signal, chosen in self._blocks.pop():
+            show(signal, chosen)
+
+    def _is_meant(self, entry: Entry) -> bool:
+        receiver = receiver_in(entry)
+        if receiver is None or is_ours(receiver):
+            return False
+        if self._sender is not None and entry[0][1] != _make_id(self._sender):
+            return False
+        wanted = self._receiver
+        if isinstance(wanted, str):
+            return wanted in (path_of(receiver), entry[0][0])
+        return wanted is None or bool(receiver == wanted)
+
+    def _nothing_meant(self, signal: Signal, name: str) -> str:
+        receivers = [receiver_in(entry) for entry in signal.receivers]
+        paths = [path_of(each) for each in receivers if each is not None and not is_ours(each)]
+        of_sender = "" if self._sender is None else f" connected for the sender {self._sender!r}"
+        wanted = self._receiver
+        if wanted is None:
+            return f"{name} has no receiver{of_sender}. {advice('', paths)}"
+        shown = wanted if isinstance(wanted, str) else path_of(wanted)
+        return f"{name} has no receiver {shown!r}{of_sender}. {advice(shown, paths)}"

@@ -1,0 +1,151 @@
+"""Says which receivers ran."""
+
+import inspect
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+from django.dispatch import Signal
+
+from signals_demo.describe import sender_label
+from signals_demo.testing import names
+from signals_demo.testing.muting import is_ours, path_of
+from signals_demo.testing.names import SenderLike, SignalLike
+
+
+@dataclass(slots=True)
+class ReceiverRun:
+    """One call of a receiver; `error` is what it raised."""
+
+    receiver: str
+    """Its dotted path."""
+    signal: str
+    sender: str
+    error: BaseException | None = None
+
+
+class ReceiverRuns:
+    """The calls of receivers in a block, in the order in which they began."""
+
+    def __init__(self, signals: dict[Signal, str], sender: str) -> None:
+        self._signals = signals
+        self._sender = sender
+        self.runs: list[ReceiverRun] = []
+
+    @property
+    def names(self) -> list[str]:
+        """Return the dotted paths of the receivers that ran."""
+        return [run.receiver for run in self.runs]
+
+    def __repr__(self) -> str:
+        return f"<ReceiverRuns: {', '.join(self.names) or 'none ran'}>"
+
+    def concerns(self, signal: Signal, sender: Any) -> bool:
+        """Return whether the calls of this firing are wanted."""
+        if self._signals and signal not in self._signals:
+            return False
+        return not self._sender or sender_label(sender) == self._sender
+
+    def begin(self, signal: Signal, sender: Any, receiver: Any) -> ReceiverRun:
+        """Note a call that begins."""
+        name = self._signals.get(signal) or names.name_of(signal) or "a signal"
+        self.runs.append(ReceiverRun(path_of(receiver), name, sender_label(sender)))
+        return self.runs[-1]
+
+
+class _Spy:
+    """Stands in for a receiver, calls it and notes that."""
+
+    def __init__(self, receiver: Any, begin: Callable[[], list[ReceiverRun]]) -> None:
+        self._receiver = receiver
+        self._begin = begin
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        runs = self._begin()
+        try:
+            result = self._receiver(*args, **kwargs)
+        except BaseException as error:
+            _note(runs, error)
+            raise
+        return _awaited(result, runs) if inspect.isawaitable(result) else result
+
+    # What `send()` returns names the receivers: there it passes for the one it stands for.
+
+    def __eq__(self, other: object) -> bool:
+        return bool(self._receiver == other)
+
+    def __hash__(self) -> int:
+        return hash(self._receiver)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._receiver, name)
+
+
+async def _awaited(result: Any, runs: list[ReceiverRun]) -> Any:
+    try:
+        return await result
+    except BaseException as error:
+        _note(runs, error)
+        raise
+
+
+def _note(runs: list[ReceiverRun], error: BaseException) -> None:
+    for run in runs:
+        run.error = error
+
+
+_watching: list[ReceiverRuns] = []
+_lock = threading.Lock()
+_live_receivers: Any = Signal._live_receivers
+
+
+def _spied_receivers(self: Signal, sender: Any) -> Any:
+    found = _live_receivers(self, sender)
+    watching = [each for each in list(_watching) if each.concerns(self, sender)]
+    if not watching:
+        return found
+
+    def spied(receiver: Any) -> Any:
+        if is_ours(receiver):
+            return receiver
+        return _Spy(receiver, lambda: [each.begin(self, sender, receiver) for each in watching])
+
+    return tuple([spied(receiver) for receiver in group] for group in found)
+
+
+class receivers_run:  # noqa: N801
+    """Note which receivers run in a block, on any thread; the recorder's own are left out.
+
+    `with receivers_run("post_save", sender=Order) as ran:` gives a `ReceiverRuns`. Without a
+    signal, those of every signal. Raises ValueError or TypeError for a slip.
+    """
+
+    def __init__(self, *signals: SignalLike, sender: SenderLike | None = None) -> None:
+        self._signals = {
+            names.signal_of(signal): signal if isinstance(signal, str) else ""
+            for signal in signals
+        }
+        paths = [names.name_of(signal) or "its own" for signal in self._signals]
+        self._sender = "" if sender is None else names.sender_name(sender, paths)
+        self._open: list[ReceiverRuns] = []
+
+    def __enter__(self) -> ReceiverRuns:
+        runs = ReceiverRuns(self._signals, self._sender)
+        self._open.append(runs)
+        with _lock:
+            _watching.append(runs)
+            Signal._live_receivers = _spied_receivers  # type: ignore[method-assign]
+        return runs
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        with _lock:
+            _watching.remove(self._open.pop())
+            if not _watching:
+                Signal._live_receivers = _live_receivers  # type: ignore[method-assign]
