@@ -8,15 +8,18 @@ from django.apps import apps
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ChangeList
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from signals_demo import catalog
 from signals_demo.builtin import Family, LazyText
 from signals_demo.conf import config
+from signals_demo.horizon import Filters
+from signals_demo.modelinfo import OWN_LABELS
 from signals_demo.models import Origin, Outcome, SignalEvent
+from signals_demo.presentation import in_short
+from signals_demo.selection import NotUnderstood, Period, period
 
 Choices = Sequence[tuple[str, LazyText]]
 
@@ -35,34 +38,24 @@ class ChoiceFilter(admin.SimpleListFilter):
             return value
         raise IncorrectLookupParameters
 
-    @property
-    def is_open(self) -> bool:
-        """Return whether the choices are shown unasked."""
-        return not self.folded or self.value() is not None
+    def condition(self, value: str) -> Q:
+        """Return what has to hold for an event that is shown."""
+        raise NotImplementedError
 
-
-class TimeFilter(ChoiceFilter):
-    """Events of the last minutes, hours or days."""
-
-    title = _("time")
-    parameter_name = "time"
-    SPANS: ClassVar[dict[str, tuple[LazyText, timedelta]]] = {
-        "5m": (_("Last 5 minutes"), timedelta(minutes=5)),
-        "1h": (_("Last hour"), timedelta(hours=1)),
-        "24h": (_("Last 24 hours"), timedelta(hours=24)),
-        "7d": (_("Last 7 days"), timedelta(days=7)),
-        "30d": (_("Last 30 days"), timedelta(days=30)),
-    }
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
-        return [(value, label) for value, (label, _span) in self.SPANS.items()]
+    def add_to(self, chosen: Filters) -> None:
+        """Say how this filter is served, if it is used: here by no index."""
+        chosen.has_others |= self.chosen() is not None
 
     def queryset(
         self, request: HttpRequest, queryset: QuerySet[SignalEvent]
     ) -> QuerySet[SignalEvent]:
-        if chosen := self.chosen():
-            return queryset.filter(occurred_at__gte=timezone.now() - self.SPANS[chosen][1])
-        return queryset
+        value = self.chosen()
+        return queryset if value is None else queryset.filter(self.condition(value))
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether the choices are shown unasked."""
+        return not self.folded or self.value() is not None
 
 
 class FamilyFilter(ChoiceFilter):
@@ -75,32 +68,34 @@ class FamilyFilter(ChoiceFilter):
         present = {known.family for known in catalog.built_in().values()}
         return [(family.value, family.label) for family in Family if family in present]
 
-    def queryset(
-        self, request: HttpRequest, queryset: QuerySet[SignalEvent]
-    ) -> QuerySet[SignalEvent]:
-        if chosen := self.chosen():
-            signals = catalog.built_in().values()
-            names = [known.name for known in signals if known.family == chosen]
-            return queryset.filter(signal__in=names)
-        return queryset
+    def condition(self, value: str) -> Q:
+        return Q(signal__in=self._signals(value))
+
+    def add_to(self, chosen: Filters) -> None:
+        if value := self.chosen():
+            chosen.ranges.append([Q(signal=name) for name in self._signals(value)])
+
+    def _signals(self, family: str) -> list[str]:
+        signals = catalog.built_in().values()
+        return [known.name for known in signals if known.family == family]
 
 
 class FieldFilter(ChoiceFilter):
     """Events with one value of the field that the parameter is named after."""
 
-    def queryset(
-        self, request: HttpRequest, queryset: QuerySet[SignalEvent]
-    ) -> QuerySet[SignalEvent]:
-        chosen = self.chosen()
-        if chosen is None:
-            return queryset
-        return queryset.filter(**{str(self.parameter_name): chosen})
+    def condition(self, value: str) -> Q:
+        return Q(**{str(self.parameter_name): value})
 
 
 class OpenFieldFilter(FieldFilter):
-    """As `FieldFilter`, but a value that is no longer among the choices still works."""
+    """By a field with an index; a value that is no longer among the choices still works."""
 
     folded = True
+
+    def add_to(self, chosen: Filters) -> None:
+        value = self.chosen()
+        if value is not None:
+            chosen.ranges.append([self.condition(value)])
 
     def chosen(self) -> str | None:
         """Return the value in the address, None without one."""
@@ -116,8 +111,52 @@ class OpenFieldFilter(FieldFilter):
             yield {
                 "selected": True,
                 "query_string": changelist.get_query_string({str(self.parameter_name): value}),
-                "display": value,
+                "display": self.shown(value),
             }
+
+    def shown(self, value: str) -> str:
+        """Return what a value that is not among the choices is called."""
+        return value
+
+
+def _period(text: str) -> Period:
+    try:
+        return period(text)
+    except NotUnderstood as error:
+        raise IncorrectLookupParameters from error
+
+
+class TimeFilter(OpenFieldFilter):
+    """Events of the last minutes, hours or days, or of a period that the overview leads to."""
+
+    folded = False
+
+    title = _("time")
+    parameter_name = "time"
+    SPANS: ClassVar[dict[str, tuple[LazyText, timedelta]]] = {
+        "5m": (_("Last 5 minutes"), timedelta(minutes=5)),
+        "1h": (_("Last hour"), timedelta(hours=1)),
+        "24h": (_("Last 24 hours"), timedelta(hours=24)),
+        "7d": (_("Last 7 days"), timedelta(days=7)),
+        "30d": (_("Last 30 days"), timedelta(days=30)),
+    }
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+        return [(value, label) for value, (label, _span) in self.SPANS.items()]
+
+    def add_to(self, chosen: Filters) -> None:
+        if value := self.chosen():
+            chosen.since, chosen.until = _period(value)
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[SignalEvent]
+    ) -> QuerySet[SignalEvent]:
+        if value := self.chosen():
+            _period(value)  # or it is an error
+        return queryset  # the list narrows the period down before it applies it
+
+    def shown(self, value: str) -> str:
+        return in_short(*_period(value))
 
 
 class SignalFilter(OpenFieldFilter):
@@ -138,7 +177,7 @@ class SenderFilter(OpenFieldFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
         models = apps.get_models(include_auto_created=True)
-        labels = sorted(model._meta.label for model in models if model is not SignalEvent)
+        labels = sorted({model._meta.label for model in models} - OWN_LABELS)
         return [(label, label) for label in labels]
 
 
@@ -150,6 +189,13 @@ class OutcomeFilter(FieldFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
         return Outcome.choices
+
+    def add_to(self, chosen: Filters) -> None:
+        value = self.chosen()
+        if value in (Outcome.ROLLED_BACK, Outcome.OPEN):  # only these are in an index
+            chosen.ranges.append([self.condition(value)])
+        else:
+            super().add_to(chosen)
 
 
 class OriginFilter(FieldFilter):
@@ -163,7 +209,7 @@ class OriginFilter(FieldFilter):
 
 
 class ActorFilter(OpenFieldFilter):
-    """Events of one user, by key; the list itself leads here, so it offers no choices."""
+    """Events of one user, by key; the page of that user leads here, so it offers no choices."""
 
     title = _("actor")
     parameter_name = "actor_pk"

@@ -2,14 +2,20 @@
 
 Nothing here runs a query: the callers fetch the rows, templates render what is returned.
 `signals_demo/tree.html` renders `tree()`, `signals_demo/value.html` renders `Value`, and
-`signals_demo/events.css` gives both their look.
+`signals_demo/events.css` gives both their look. What stands on a page hundreds of times is made
+into HTML here: a template would be most of what the page costs.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
+from html import escape
 from typing import Any
 
-from django.utils.formats import number_format
+from django.utils import timezone
+from django.utils.formats import date_format, number_format
+from django.utils.safestring import SafeString
+from django.utils.timezone import is_aware, localtime
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -20,6 +26,7 @@ from signals_demo.models import Outcome, SignalEvent
 # A tree that is indented further can no longer be read, and each level of a template that
 # includes itself takes a dozen of Python's stack frames.
 DEEPEST = 16
+TIMES = "\N{MULTIPLICATION SIGN}"
 
 # The arguments that tell two firings of one signal apart, in a line of a tree or a list.
 _TELLING = (
@@ -76,21 +83,40 @@ def object_of(event: SignalEvent) -> tuple[str, str]:
 
 
 def duration(event: SignalEvent) -> str:
-    """Return how long a pair of signals took, such as `0.4 ms`, `12 ms` or `1.3 s`."""
-    took = event.milliseconds
-    if took is None:
-        return ""
-    if took >= 1000:
-        return gettext("{seconds} s").format(seconds=number_format(took / 1000, 1))
+    """Return how long a pair of signals took, in words; nothing for an event that closes none."""
+    return "" if event.milliseconds is None else in_words(event.milliseconds)
+
+
+def local(moment: datetime) -> datetime:
+    """Return a time in the current zone; as it is where the project has no zones."""
+    return localtime(moment) if is_aware(moment) else moment
+
+
+def in_short(since: datetime, until: datetime | None) -> str:
+    """Return a stretch of time in the current zone, as a range of two times."""
+    begin, end = local(since), local(until or timezone.now())
+    is_one_day = begin.date() == end.date()
+    last = date_format(end, "TIME_FORMAT" if is_one_day else "SHORT_DATETIME_FORMAT")
+    return f"{date_format(begin, 'SHORT_DATETIME_FORMAT')} \N{EN DASH} {last}"
+
+
+def in_words(milliseconds: float) -> str:
+    """Return a time such as `40 µs`, `0.4 ms`, `12 ms` or `1.3 s`."""
+    if milliseconds >= 1000:
+        return gettext("{seconds} s").format(seconds=number_format(milliseconds / 1000, 1))
+    if milliseconds < 0.1:
+        return gettext("{microseconds} µs").format(
+            microseconds=number_format(milliseconds * 1000, 0)
+        )
     return gettext("{milliseconds} ms").format(
-        milliseconds=number_format(took, 0 if took >= 10 else 1)
+        milliseconds=number_format(milliseconds, 0 if milliseconds >= 10 else 1)
     )
 
 
-def sender_name(event: SignalEvent) -> str:
-    """Return the sender, a class without its module; the label of a model stays whole."""
-    module, _dot, name = event.sender.rpartition(".")
-    return name if "." in module and name[:1].isupper() else event.sender
+def sender_name(sender: str) -> str:
+    """Return a sender, a class without its module; the label of a model stays whole."""
+    module, _dot, name = sender.rpartition(".")
+    return name if "." in module and name[:1].isupper() else sender
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +198,18 @@ class Change:
         """Return the new value in at most a line."""
         return shortened(literal(self.new))
 
+    @property
+    def in_short(self) -> SafeString:
+        """Return it as an item of a list, old and new beside each other."""
+        kind = self.kind
+        old = "" if kind == "added" else f" <del>{escape(self.old_text)}</del>"
+        arrow = ' <span aria-hidden="true">→</span>' if kind == "changed" else ""
+        new = "" if kind == "removed" else f" <ins>{escape(self.new_text)}</ins>"
+        return SafeString(
+            f'<li class="signals-{kind}"><span class="signals-field">{escape(self.field)}</span>'
+            f"{old}{arrow}{new}</li>"
+        )
+
 
 _KIND_LABELS: Mapping[str, LazyText] = {
     "added": _("added"),
@@ -196,10 +234,14 @@ _OUTCOMES: Mapping[str, LazyText] = {
 
 @dataclass(slots=True)
 class Node:
-    """An event in a tree, with the events that fired between its opening and closing signal."""
+    """An event in a tree, with the events that fired between its opening and closing signal.
+
+    `closing` is set where a pair is one node (`pairs.paired`).
+    """
 
     event: SignalEvent
     children: list["Node"] = field(default_factory=list)
+    closing: "Node | None" = None
 
     @property
     def built_in(self) -> BuiltIn | None:
@@ -240,7 +282,7 @@ class Node:
     @property
     def sender(self) -> str:
         """Return the sender in short."""
-        return sender_name(self.event)
+        return sender_name(self.event.sender)
 
     @property
     def object_label(self) -> str:
@@ -262,6 +304,31 @@ class Node:
             if given.get(name) not in (None, {}, given.get("instance"))
         )
         return shortened(", ".join(told))
+
+    @property
+    def subject(self) -> SafeString:
+        """Return what it was about, to stand after its signal."""
+        event, found = self.event, []
+        if event.sender or event.object_pk:
+            about = f" <b>{escape(self.about)}</b>" if event.object_pk else ""
+            found.append(
+                f'<span class="signals-subject" title="{escape(event.sender)}">'
+                f"{escape(self.sender)}{about}</span>"
+            )
+        if event.count > 1:
+            title = escape(gettext("firings in this row"))
+            found.append(
+                f'<span class="signals-count" title="{title}">'
+                f"{TIMES} {number_format(event.count)}</span>"
+            )
+        if note := self.note:
+            found.append(f'<code class="signals-note">{escape(note)}</code>')
+        if event.outcome:
+            found.append(
+                f'<span class="signals-outcome signals-{escape(event.outcome)}">'
+                f"{escape(str(event.get_outcome_display()))}</span>"
+            )
+        return SafeString(" ".join(found))
 
     @property
     def duration(self) -> str:

@@ -5,6 +5,8 @@ Each form of search is served by an index of `SignalEvent`, so it never scans th
 
 import re
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 
 from django.apps import apps
 from django.contrib.auth import get_user_model
@@ -15,12 +17,16 @@ from django.utils.translation import gettext_lazy as _
 
 from signals_demo import catalog
 from signals_demo.conf import config
+from signals_demo.traces import trace_id_of
 
-_TRACE = re.compile(r"[0-9a-f]{32}", re.IGNORECASE)
+_TRACE = re.compile(r"[0-9a-f]{32}")
 _LONGEST = 255
 
 FORMS = (
-    ("4bf92f3577b34da6a3ce929d0e0e4736", _("a trace: one request, command or task, in order")),
+    (
+        "4bf92f3577b34da6a3ce929d0e0e4736",
+        _("a trace: one request, command or task, in order; its traceparent will do"),
+    ),
     ("auth.User", _("a model")),
     ("auth.User 5", _("one object: its model and its key")),
     ("5", _("the key of an object of any model")),
@@ -32,15 +38,21 @@ FORMS = (
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """How a text was understood, in a sentence and as a condition.
+    """How a text was understood, in a sentence and as conditions, of which one has to hold.
 
-    `condition` is None for a text that cannot be looked for. `trace_id` is set for a trace,
-    whose events are read in the order in which they fired.
+    There is none for a text that cannot be looked for. `trace_id` is set for a trace, whose
+    events are read in the order in which they fired.
     """
 
     meaning: str
-    condition: Q | None = None
+    ranges: tuple[Q, ...] = ()
+    """Each is served by one index."""
     trace_id: str = ""
+
+    @property
+    def condition(self) -> Q | None:
+        """Return what has to hold for an event, None if nothing can be looked for."""
+        return reduce(or_, self.ranges) if self.ranges else None
 
 
 def understand(text: str) -> Search:
@@ -48,13 +60,12 @@ def understand(text: str) -> Search:
     text = text.strip()
     if len(text) > _LONGEST:
         return _not_understood()
-    if _TRACE.fullmatch(text):
-        trace_id = text.lower()
+    if trace_id := trace_id_in(text):
         return Search(
-            gettext("One trace, in the order of firing."), Q(trace_id=trace_id), trace_id
+            gettext("One trace, in the order of firing."), (Q(trace_id=trace_id),), trace_id
         )
-    if name := _signal_named(text):
-        return Search(gettext("The signal {name}.").format(name=name), Q(signal=name))
+    if name := signal_named(text):
+        return Search(gettext("The signal {name}.").format(name=name), (Q(signal=name),))
     first, _space, key = text.partition(" ")
     if model := model_named(first):
         return _about(model, key.strip())
@@ -62,11 +73,18 @@ def understand(text: str) -> Search:
         return _key_or_sender(text)
     user_pk = _user_named(text)
     if user_pk:
-        return Search(gettext("What {name} did.").format(name=text), Q(actor_pk=user_pk))
+        return Search(gettext("What {name} did.").format(name=text), (Q(actor_pk=user_pk),))
     return _not_understood() if " " in text else _key_or_sender(text)
 
 
-def _signal_named(text: str) -> str:
+def trace_id_in(text: str) -> str:
+    """Return the trace id that `text` is, or has as a `traceparent` header; else nothing."""
+    text = text.strip().lower()
+    return text if _TRACE.fullmatch(text) else trace_id_of(text)
+
+
+def signal_named(text: str) -> str:
+    """Return the name of a built-in signal, given it or its path, or an extra signal's path."""
     if catalog.get(text) or text in config().extra_signals:
         return text
     return next((known.name for known in catalog.built_in().values() if known.path == text), "")
@@ -95,10 +113,10 @@ def _user_named(name: str) -> str:
 def _about(model: type[Model], key: str) -> Search:
     label = model._meta.label
     if not key:
-        return Search(gettext("The model {label}.").format(label=label), Q(sender=label))
+        return Search(gettext("The model {label}.").format(label=label), (Q(sender=label),))
     return Search(
         gettext("The object {label} {key}.").format(label=label, key=key),
-        Q(sender=label, object_pk=key),
+        (Q(sender=label, object_pk=key),),
     )
 
 
@@ -106,7 +124,7 @@ def _key_or_sender(text: str) -> Search:
     # A sender that is no model of this project: a class, an app, a model that is gone.
     return Search(
         gettext("The object key {text}, or a sender of this name.").format(text=text),
-        Q(object_pk=text) | Q(sender=text),
+        (Q(object_pk=text), Q(sender=text)),
     )
 
 

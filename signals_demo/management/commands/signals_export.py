@@ -1,0 +1,120 @@
+"""`manage.py signals_export`: the log, or a part of it, as CSV or JSON lines."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TextIO
+
+from django.core.management.base import CommandError, CommandParser, no_translations
+from django.utils import timezone
+
+from signals_demo.export import COLUMNS, FORMATS
+from signals_demo.management.reading import ReadingCommand, in_options
+from signals_demo.selection import Row
+
+_ENDINGS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+_STEP = 1000  # rows between two signs of progress
+
+
+class Command(ReadingCommand):
+    help = (
+        "Write the events that match the filters, oldest first, as CSV or JSON lines. "
+        "What fires after the command has begun is left out."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--output",
+            metavar="FILE",
+            default="-",
+            help="the file to write, which appears when it is complete; - is standard output",
+        )
+        parser.add_argument(
+            "--format",
+            choices=FORMATS,
+            help="csv or jsonl, if the file's name does not say it; standard output gets csv",
+        )
+        parser.add_argument("--force", action="store_true", help="write over a file that exists")
+        super().add_arguments(parser)
+
+    @no_translations
+    def handle(self, *args: Any, **options: Any) -> None:
+        target = None if options["output"] == "-" else Path(options["output"])
+        pieces = FORMATS[_format(options["format"], target)]
+        self.written = 0
+        self.tells = self.stderr.isatty() and not (target is None and self.stdout.isatty())
+        try:
+            with self.reading():
+                text = pieces(self._counted(_events(options)))
+                if target is None:
+                    self._print(text)
+                else:
+                    _save(text, target, force=options["force"])
+        except KeyboardInterrupt:
+            result = (
+                "the output is not complete" if target is None else f"{target} was not written"
+            )
+            raise CommandError(f"Interrupted: {result}.", returncode=130) from None
+        finally:
+            self._progress("")
+        if target is not None:
+            noun = "event" if self.written == 1 else "events"
+            self.stdout.write(self.style.SUCCESS(f"Wrote {self.written:,} {noun} to {target}."))
+
+    def _counted(self, rows: Iterator[Row]) -> Iterator[Row]:
+        for row in rows:
+            self.written += 1
+            if self.written % _STEP == 0:
+                self._progress(f"{self.written:,} events …")
+            yield row
+
+    def _progress(self, text: str) -> None:
+        if self.tells:
+            self.stderr.write(f"\r\x1b[K{text}", str, ending="")
+            self.stderr.flush()
+
+    def _print(self, text: Iterator[str]) -> None:
+        for piece in text:
+            self.stdout.write(piece, ending="")
+        self.stdout.flush()
+
+
+def _save(text: Iterator[str], target: Path, *, force: bool) -> None:
+    if target.exists() and not force:
+        raise CommandError(f"{target} exists already. Give --force to write over it.")
+    try:
+        with _whole(target) as file:
+            for piece in text:
+                file.write(piece)
+    except OSError as error:
+        raise CommandError(f"{target} cannot be written: {error.strerror}.") from error
+
+
+def _format(given: str | None, target: Path | None) -> str:
+    found = given or ("csv" if target is None else _ENDINGS.get(target.suffix.lower()))
+    if found is None:
+        raise CommandError(f"{target} does not say which format it is to have: give --format.")
+    return found
+
+
+def _events(options: dict[str, Any]) -> Iterator[Row]:
+    selection = in_options(options)
+    now = timezone.now()
+    selection = replace(selection, until=min(selection.until or now, now))
+    return selection.rows(COLUMNS)
+
+
+@contextmanager
+def _whole(target: Path) -> Iterator[TextIO]:
+    """Give a file that gets its name when the block ends well, and is removed when it does not."""
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        with part.open("x", encoding="utf-8", newline="") as file:
+            yield file
+        part.replace(target)
+    except BaseException:
+        with suppress(OSError):
+            part.unlink()
+        raise

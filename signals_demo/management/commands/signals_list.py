@@ -1,0 +1,198 @@
+"""`manage.py signals_list`: who is listening to which signal."""
+
+import json
+import os
+import textwrap
+from collections.abc import Iterator
+from dataclasses import asdict
+from importlib import import_module
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser, no_translations
+
+from signals_demo.callsites import PROJECT
+from signals_demo.listener_filters import NoSuchName, Selection, grouped, without_own
+from signals_demo.listeners import Audience, Listener, audiences
+from signals_demo.pitfalls import Forgotten, forgotten, judge
+
+WIDTH = 80
+MARGIN = " " * 6
+LEFT = 44
+"""So wide is the left column at most; what is longer has a line of its own."""
+
+
+class Command(BaseCommand):
+    help = (
+        "List who is listening to which signal, in the order in which they are called, and what "
+        "looks wrong. Without options: the receivers of the project and of packages."
+    )
+    # A list of receivers is wanted most where something is wrong.
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--signal", default="", metavar="NAME", help="this one: post_save, shop.signals.paid"
+        )
+        parser.add_argument(
+            "--sender",
+            default="",
+            metavar="LABEL",
+            help="the receivers that hear this sender, such as shop.Order",
+        )
+        parser.add_argument(
+            "--problems", action="store_true", help="only the receivers that look wrong"
+        )
+        parser.add_argument(
+            "--all",
+            action="store_true",
+            help="also the receivers of Django and of signals_demo, and silent signals",
+        )
+        parser.add_argument(
+            "--json", action="store_true", help="as JSON; docs/receivers.md has its shape"
+        )
+        parser.add_argument(
+            "--fail", action="store_true", help="exit with status 1 if anything looks wrong"
+        )
+
+    @no_translations  # so that the JSON is the same everywhere
+    def handle(self, *args: Any, **options: Any) -> None:
+        self._load_site()
+        found = audiences()
+        judge(found)
+        wanted = Selection(
+            signal=options["signal"], sender=options["sender"], problems=options["problems"]
+        )
+        chosen = self._chosen(found, wanted)
+        shown = chosen if options["all"] or wanted.signal else without_own(chosen)
+        missing = [] if wanted.signal or wanted.sender else forgotten()
+        if options["json"]:
+            self.stdout.write(json.dumps(_as_json(shown, missing), indent=2))
+        else:
+            self._tell(shown, missing)
+            self._sum_up(shown, missing, left_out=_total(chosen) - _total(shown))
+        if options["fail"] and _wrong(shown, missing):
+            raise CommandError("Something looks wrong.")
+
+    def _chosen(self, found: list[Audience], wanted: Selection) -> list[Audience]:
+        try:
+            return wanted.of(found)
+        except NoSuchName as error:
+            near = f" Did you mean {error.near!r}?" if error.near else ""
+            raise CommandError(f"--{error.option}: there is no {error.name!r}.{near}") from error
+
+    def _load_site(self) -> None:
+        """Import what a server imports before it answers: views may connect receivers."""
+        middleware = [path.rpartition(".")[0] for path in settings.MIDDLEWARE]
+        for module in filter(None, [*middleware, getattr(settings, "ROOT_URLCONF", None)]):
+            try:
+                import_module(module)
+            except Exception as error:  # noqa: BLE001 - the host's; the rest is shown all the same
+                self.stderr.write(f"{module} cannot be imported: {error}")
+
+    def _tell(self, chosen: list[Audience], missing: list[Forgotten]) -> None:
+        for title, group in grouped(chosen):
+            self.stdout.write(self.style.MIGRATE_HEADING(str(title)))
+            for audience in group:
+                self._tell_signal(audience)
+        for each in missing:
+            self.stdout.write(each.file)
+            self._warn(f"{each.message} {each.mend}")
+
+    def _sum_up(self, shown: list[Audience], missing: list[Forgotten], *, left_out: int) -> None:
+        total, wrong = _total(shown), _wrong(shown, missing)
+        if wrong:
+            verdict = self.style.WARNING(f"{wrong:,} {'looks' if wrong == 1 else 'look'} wrong.")
+        else:
+            verdict = "Nothing looks wrong."
+        self.stdout.write(f"{total:,} {'receiver' if total == 1 else 'receivers'}. {verdict}")
+        if left_out:
+            self.stdout.write(f"{left_out:,} of Django and of signals_demo left out; see --all.")
+
+    def _tell_signal(self, audience: Audience) -> None:
+        silence = "" if audience.listeners else ": nobody listens"
+        self.stdout.write(f"  {self.style.MIGRATE_LABEL(audience.name)}{silence}")
+        lines = [text for each in audience.listeners for text in (_what(each), each.where)]
+        column = min(max(map(len, lines), default=0), LEFT) + 2
+        for each in audience.listeners:
+            self._tell_pair(f"{each.position:>4}  ", _what(each), column, _for_whom(each))
+            self._tell_pair(MARGIN, each.where, column, _how(each))
+            for problem in each.problems:
+                self._warn(f"{problem.message} {problem.mend}")
+
+    def _tell_pair(self, margin: str, left: str, column: int, right: str) -> None:
+        if len(left) < column and len(margin) + column + len(right) <= WIDTH:
+            self.stdout.write(f"{margin}{left:<{column}}{right}")
+        else:
+            self.stdout.write(f"{margin}{left}\n{MARGIN}  {right}")
+
+    def _warn(self, text: str) -> None:
+        wrapped = textwrap.wrap(
+            text, WIDTH, initial_indent=f"{MARGIN}! ", subsequent_indent=f"{MARGIN}  "
+        )
+        for line in wrapped:
+            self.stdout.write(self.style.WARNING(line))
+
+
+def _listeners(chosen: list[Audience]) -> Iterator[Listener]:
+    return (listener for audience in chosen for listener in audience.listeners)
+
+
+def _total(chosen: list[Audience]) -> int:
+    return sum(each.count for each in _listeners(chosen))
+
+
+def _wrong(chosen: list[Audience], missing: list[Forgotten]) -> int:
+    return sum(bool(each.problems) for each in _listeners(chosen)) + len(missing)
+
+
+def _what(listener: Listener) -> str:
+    times = f" \N{MULTIPLICATION SIGN} {listener.count}" if listener.count > 1 else ""
+    return listener.short_name + times
+
+
+def _for_whom(listener: Listener) -> str:
+    if listener.sender is None:
+        return "any sender"
+    return listener.sender.label or "a sender that cannot be named"
+
+
+def _how(listener: Listener) -> str:
+    owner = "" if listener.owner == PROJECT else listener.owner
+    weak = "weak" if listener.is_weak else "strong"
+    is_async = "async" if listener.is_async else ""
+    uid = f"uid {listener.dispatch_uid}" if listener.dispatch_uid else ""
+    return ", ".join(filter(None, [owner, weak, is_async, uid]))
+
+
+def _as_json(chosen: list[Audience], missing: list[Forgotten]) -> dict[str, Any]:
+    return {
+        "pid": os.getpid(),
+        "signals": [
+            {
+                "name": audience.name,
+                "path": audience.path,
+                "family": audience.family,
+                "owner": audience.loaded.owner,
+                "receivers": [_listener_as_json(each) for each in audience.listeners],
+            }
+            for audience in chosen
+        ],
+        "not_imported": [asdict(each) for each in missing],
+    }
+
+
+def _listener_as_json(listener: Listener) -> dict[str, Any]:
+    return {
+        "position": listener.position,
+        "count": listener.count,
+        "name": listener.name,
+        "file": listener.file,
+        "line": listener.line,
+        "owner": listener.owner,
+        "sender": listener.sender and listener.sender.label,
+        "dispatch_uid": listener.dispatch_uid,
+        "weak": listener.is_weak,
+        "async": listener.is_async,
+        "problems": [problem._asdict() for problem in listener.problems],
+    }

@@ -1,0 +1,93 @@
+"""`manage.py signals_tail`: the log as it grows."""
+
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Any
+
+from django.core.management.base import CommandParser, no_translations
+from django.db import Error, connections
+
+from signals_demo.export import COLUMNS, json_line
+from signals_demo.following import STEP, Place, end_of_log, news
+from signals_demo.lines import Lines
+from signals_demo.management.reading import ReadingCommand, in_options
+from signals_demo.models import SignalEvent, SignalEventQuerySet
+
+INTERVAL = 0.5  # seconds, as long as the writer of a process waits with what it stores
+
+
+class Command(ReadingCommand):
+    help = "Show the newest events that match the filters, and then those that fire, until Ctrl-C."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "-n",
+            "--lines",
+            type=int,
+            default=20,
+            metavar="NUMBER",
+            help="how many events to begin with, 20 if it is not given",
+        )
+        parser.add_argument(
+            "--no-follow", action="store_false", dest="follow", help="show these and end"
+        )
+        parser.add_argument(
+            "--json", action="store_true", help="a line of JSON for each, as signals_export has it"
+        )
+        super().add_arguments(parser)
+
+    @no_translations
+    def handle(self, *args: Any, **options: Any) -> None:
+        self.as_json = options["json"]
+        self.lines = Lines(coloured=self._is_coloured(force=options["force_color"]))
+        with self.reading(), suppress(KeyboardInterrupt):
+            events = in_options(options).events()
+            place = end_of_log()
+            self._show(_newest(events, place, options["lines"]))
+            if options["follow"]:
+                self._follow(events, place)
+
+    def _is_coloured(self, *, force: bool) -> bool:
+        return force or (self.stdout.isatty() and self.style.SUCCESS("x") != "x")
+
+    def _follow(self, events: SignalEventQuerySet, place: Place) -> None:
+        is_away = False
+        while True:
+            try:
+                numbers = news(place)
+                found = list(events.filter(pk__in=numbers).order_by("pk")) if numbers else []
+            except Error as error:
+                connections[events.db].close()
+                if not is_away:
+                    reason = str(error).partition("\n")[0]
+                    self.stderr.write(f"Waiting for the database: {reason}")
+                is_away = True
+            else:
+                if is_away:
+                    self.stderr.write("The database answers again.", str)
+                is_away = False
+                place = place.move(numbers)
+                self._show(found)
+                if len(numbers) == STEP:
+                    continue
+            time.sleep(INTERVAL)
+
+    def _show(self, events: Iterable[SignalEvent]) -> None:
+        for event in events:
+            for line in self._lines_of(event):
+                self.stdout.write(line)
+        self.stdout.flush()
+
+    def _lines_of(self, event: SignalEvent) -> Iterable[str]:
+        if self.as_json:
+            return [json_line({name: getattr(event, name) for name in COLUMNS})]
+        return self.lines.of(event)
+
+
+def _newest(events: SignalEventQuerySet, place: Place, number: int) -> list[SignalEvent]:
+    """Return the last events up to a place, the oldest first."""
+    if number < 1:
+        return []
+    known = events.filter(pk__lte=place.last).order_by("-occurred_at", "-sequence", "-pk")
+    return list(known[:number])[::-1]

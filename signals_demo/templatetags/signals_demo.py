@@ -1,0 +1,43 @@
+"""`{% load signals_demo %}`: what an object has been through, on any page of the host."""
+
+from typing import Any
+
+from django import template
+from django.db import DatabaseError
+from django.db.models import Model
+from django.template import Context
+
+from signals_demo.apart import apart
+from signals_demo.history import CHANGES, of_object
+from signals_demo.models import SignalEvent
+from signals_demo.timeline import Links, days, may_read
+
+register = template.Library()
+
+
+@register.inclusion_tag("signals_demo/signal_history.html", takes_context=True)
+def signal_history(
+    context: Context, instance: Model, limit: int = 20, public: bool = False
+) -> dict[str, Any]:
+    """Show the latest changes of a model instance to those who may read the log.
+
+    With `public=True` everybody who sees the page sees what changed, when and by whom, but
+    no request, address or line of code, and no link into the admin.
+    """
+    # Only the request's: a page about a user may well have called that one `user`.
+    user = getattr(context.get("request"), "user", None)
+    can_read = may_read(user)
+    if not (can_read or public) or not isinstance(instance, Model):
+        return {}
+    links = Links() if can_read and getattr(user, "is_staff", False) else None
+    try:
+        with apart(SignalEvent.objects.db):
+            stretch = of_object(instance).read(limit, wanted=CHANGES)
+    except DatabaseError:  # the log is out of reach; the host's page is not
+        return {"is_shown": True, "is_out_of_reach": True}
+    return {
+        "is_shown": True,
+        "has_origins": can_read,
+        "days": days(stretch.events, links),
+        "whole_url": links.about(instance._meta.label, str(instance.pk)) if links else "",
+    }
