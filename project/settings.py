@@ -1,4 +1,4 @@
-"""Settings of the demo project: SQLite, English, nothing to configure."""
+"""Settings of the demo project: SQLite, the visitor's language, nothing to configure."""
 
 import os
 from pathlib import Path
@@ -24,6 +24,7 @@ MIDDLEWARE = [
     "project.playground.middleware.back_to_the_lesson",
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -67,7 +68,15 @@ DATABASES = {
 SIGNALS_DEMO = {"RECORD_TESTS": "PLAYGROUND_CHILD" in os.environ}
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-LANGUAGE_CODE = "en-us"
+LANGUAGE_CODE = "en"
+# Of the admin; the lessons of the playground are in English alone.
+LANGUAGES = [
+    ("de", "Deutsch"),
+    ("en", "English"),
+    ("es", "Español"),
+    ("fr", "Français"),
+    ("hi", "हिन्दी"),
+]
 TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "static/"

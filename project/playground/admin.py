@@ -1,6 +1,7 @@
 from django.contrib import admin
 
 from project.playground.models import Author, Book, Ebook, Order, RareBook, Tag
+from signals_demo.admin_history import SignalHistoryMixin
 
 
 @admin.register(Author, Tag)
@@ -9,7 +10,7 @@ class NameAdmin(admin.ModelAdmin):
 
 
 @admin.register(Book, RareBook)
-class BookAdmin(admin.ModelAdmin):
+class BookAdmin(SignalHistoryMixin, admin.ModelAdmin):
     list_display = ("title", "author", "copies")
     list_filter = ("tags",)
     list_select_related = ("author",)

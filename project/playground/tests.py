@@ -4,15 +4,19 @@ from django.conf import settings
 from django.template.loader import render_to_string
 from django.test import SimpleTestCase, override_settings
 
+from signals_demo.testing import Capture, SignalTestMixin, capture_signals
 
-class LessonTests(SimpleTestCase):
+
+class LessonTests(SignalTestMixin, SimpleTestCase):
     """No database is used, so Django makes none for the tests."""
 
     def test_a_setting_for_a_while(self) -> None:
-        with override_settings(LANGUAGE_CODE="nl"):
+        expected = ["setting_changed", "setting_changed"]
+        with self.assertSignals(expected), override_settings(LANGUAGE_CODE="nl"):
             assert settings.LANGUAGE_CODE == "nl"
 
-    def test_a_template(self) -> None:
-        context = {"reader": "Mina"}
-        receipt = render_to_string("playground/receipt.txt", context)
+    @capture_signals("template_rendered")
+    def test_a_template(self, signals: Capture) -> None:
+        receipt = render_to_string("playground/receipt.txt", {"reader": "Mina"})
         assert "Mina" in receipt
+        assert signals.tree() == "template_rendered (playground/receipt.txt)"

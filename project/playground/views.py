@@ -12,6 +12,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import override
 from django.views.decorators.http import require_POST, require_safe
 
 from project.playground.children import Excuse
@@ -30,6 +31,19 @@ P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponse]
 
 
+def in_english(view: View[P]) -> View[P]:
+    """Answer in English: the lessons have no translation, so nothing on their pages has."""
+
+    @wraps(view)
+    def answered(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        with override("en"):
+            response = view(request, *args, **kwargs)
+        response.headers["Content-Language"] = "en"
+        return response
+
+    return answered
+
+
 def only_in_debug(view: View[P]) -> View[P]:
     """Refuse to answer on a real site: everybody may press these buttons."""
 
@@ -43,6 +57,7 @@ def only_in_debug(view: View[P]) -> View[P]:
 
 
 @require_safe
+@in_english
 @only_in_debug
 def front(request: HttpRequest) -> HttpResponse:
     """Show where to begin."""
@@ -57,6 +72,7 @@ def front(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
+@in_english
 @only_in_debug
 def lesson(request: HttpRequest, slug: str) -> HttpResponse:
     """Show a lesson and, beside the button that was pressed, what fired."""
@@ -79,6 +95,7 @@ def lesson(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 @require_POST
+@in_english
 @only_in_debug
 def act(request: HttpRequest, slug: str, name: str) -> HttpResponse:
     """Run an action, then lead to its lesson, which shows what fired."""

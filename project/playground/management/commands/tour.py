@@ -27,20 +27,9 @@ from project.playground.views import events_of
 from signals_demo import flush
 from signals_demo.builtin import Family
 from signals_demo.catalog import built_in
+from signals_demo.lines import COLOURS
 from signals_demo.models import SignalEvent
 from signals_demo.presentation import Node, tree
-
-COLOURS = {
-    Family.AUTH: "magenta",
-    Family.MODEL: "blue",
-    Family.MANAGEMENT: "yellow",
-    Family.REQUEST: "green",
-    Family.TEST: "magenta",
-    Family.DATABASE: "cyan",
-    Family.TASK: "red",
-    Family.AUTORELOAD: "yellow",
-    None: "white",
-}
 
 
 class Line(NamedTuple):
@@ -103,7 +92,7 @@ class Command(BaseCommand):
         widest = max(len(line.signal) for line in printed)
         wide = max(len(line.subject) for line in printed)
         for line in printed:
-            signal = self._painted(line.signal.ljust(widest), fg=COLOURS[line.family])
+            signal = self._painted(line.signal.ljust(widest), fg=COLOURS.get(line.family, "white"))
             self.stdout.write(f"  {signal}  {line.subject.ljust(wide)}  {line.rest}".rstrip())
         self.stdout.write("")
 
