@@ -1,0 +1,146 @@
+"""The table: medians over the rounds, beyond bare Django, beside what the recorder aims at."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+from benchmarks.variants import BARE, VARIANTS
+
+YARDSTICK = "yardstick"  # bare Django on SQLite: how fast this machine is
+WAIT, CPU = 0, 1
+ACTIONS = ("create", "update", "delete", "queryset delete", "row read", "request", "login")
+
+# Microseconds beyond bare Django, where a bare create on SQLite takes REFERENCE of them.
+REFERENCE = 75.0
+AIMS = {
+    WAIT: {"create": 40, "update": 30, "delete": 60, "row read": 5, "request": 70},
+    CPU: {"create": 130, "update": 80, "delete": 120, "row read": 5, "request": 130},
+}
+KINDS = {WAIT: "the caller waits, µs", CPU: "CPU until stored, µs"}
+AIMING = "background"
+NO_OP = "no-op"
+
+Turn = dict[str, tuple[float, float]]
+
+
+@dataclass
+class Result:
+    """What was measured on one database."""
+
+    engine: str
+    rounds: list[dict[str, Turn]] = field(default_factory=list)
+    queries: dict[str, dict[str, float]] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
+    busy: float = 0.0
+    """Processors that other work kept busy before it began."""
+
+    @property
+    def names(self) -> list[str]:
+        return [name for name in VARIANTS if name in self.queries]
+
+    def bare_create(self, kind: int) -> float:
+        """Return what tells how fast this machine is: a bare create on SQLite, in microseconds."""
+        name = YARDSTICK if YARDSTICK in self.queries else BARE
+        return median(turns[name]["create"][kind] for turns in self.rounds)
+
+    def cost(self, kind: int, name: str, action: str) -> float:
+        """Return microseconds: of bare Django as they are, of the others beyond it."""
+        bare = [turns[BARE][action][kind] for turns in self.rounds]
+        own = [turns[name][action][kind] for turns in self.rounds]
+        if name == BARE:
+            return median(bare)
+        return median(mine - other for mine, other in zip(own, bare, strict=True))
+
+    def aim(self, kind: int, action: str) -> float | None:
+        aim = AIMS[kind].get(action)
+        return None if aim is None else aim * self.bare_create(kind) / REFERENCE
+
+    def missed(self) -> list[str]:
+        """Return the aims that were not reached, in words."""
+        found = []
+        for kind, aims in AIMS.items():
+            for action in aims:
+                cost, aim = self.cost(kind, AIMING, action), self.aim(kind, action) or 0
+                if cost > aim:
+                    found.append(f"{action}, {KINDS[kind]}: {cost:+.1f}, aim {aim:.1f}")
+        for action in ACTIONS:
+            # Any receiver makes Django load the rows that a queryset deletes.
+            least = max(self.queries.get(name, {}).get(action, 0) for name in (BARE, NO_OP))
+            if (added := self.queries[AIMING][action] - least) > 0:
+                found.append(f"{action}, queries: {added:+.2f}, aim 0")
+        return found
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _microseconds(cost: float, name: str) -> str:
+    digits = 0 if abs(cost) >= 100 else 1
+    return f"{cost:,.{digits}f}" if name == BARE else f"{cost:+,.{digits}f}"
+
+
+def _costs(result: Result, kind: int) -> Iterable[str]:
+    for name in result.names:
+        cells = (_microseconds(result.cost(kind, name, action), name) for action in ACTIONS)
+        yield _row(VARIANTS[name].title, *cells)
+        if name == AIMING:
+            aims = (result.aim(kind, action) for action in ACTIONS)
+            yield _row("*what it aims at*", *("" if a is None else f"*≤ {a:.1f}*" for a in aims))
+
+
+def _queries(result: Result) -> Iterable[str]:
+    bare = result.queries[BARE]
+    for name in result.names:
+        counts = result.queries[name]
+        cells = (
+            f"{counts[action]:g}" if name == BARE else f"{counts[action] - bare[action]:+.3g}"
+            for action in ACTIONS
+        )
+        yield _row(VARIANTS[name].title, *cells)
+
+
+def _remarks(result: Result) -> Iterable[str]:
+    for name, reason in result.left_out.items():
+        yield f"Left out: {VARIANTS[name].title}, because {reason}."
+    if AIMING in result.names:
+        missed = "; ".join(result.missed())
+        yield (
+            f"A bare create on SQLite took {result.bare_create(WAIT):.0f} µs here, and"
+            f" {result.bare_create(CPU):.0f} µs of CPU; the aims are those for"
+            f" {REFERENCE:.0f} µs, scaled by that."
+            + (f" Not reached: {missed}." if missed else " All are reached.")
+        )
+    if result.busy > 1:
+        yield (
+            f"Other work kept {result.busy:.1f} processors of this machine busy:"
+            " what the caller waits is then longer than it need be."
+        )
+
+
+def table(result: Result) -> str:
+    """Return the table in Markdown, with what took part above it."""
+    heads = (f"{action}, per row" if action == "queryset delete" else action for action in ACTIONS)
+    blank = [""] * len(ACTIONS)
+    lines = [
+        ", ".join(f"{name} {version}" for name, version in result.versions.items()) + ":",
+        "",
+        _row("", *heads),
+        "| --- |" + " ---: |" * len(ACTIONS),
+    ]
+    for kind, title in KINDS.items():
+        lines += [_row(f"**{title}**", *blank), *_costs(result, kind)]
+    lines += [_row("**queries on the host's connection**", *blank), *_queries(result)]
+    return "\n".join([*lines, *(f"\n{remark}" for remark in _remarks(result))])
+
+
+def write(path: Path, name: str, text: str) -> None:
+    """Put a text between the two comments of a document that are its place."""
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    before, found, rest = path.read_text().partition(begin)
+    _, found_too, after = rest.partition(end)
+    if not (found and found_too):
+        raise SystemExit(f"{path} has no {begin} … {end}")
+    path.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}")

@@ -1,0 +1,1 @@
+"""The pages of the log with 10,000 events in it and with ten million."""
