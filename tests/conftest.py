@@ -5,16 +5,20 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_django
 from django.conf import settings
+from django.contrib.auth.models import Permission
 from django.db import connection
-from django.test import TestCase, TransactionTestCase, override_settings
+from django.test import Client, TestCase, TransactionTestCase, override_settings
+from django.utils import translation
 
 from signals_demo import flush
-from signals_demo.models import SignalEvent
+from signals_demo.models import SignalEvent, SignalHour, SignalTrace
 from signals_demo.writer import writer
+from tests.factories import UserFactory
 
 BROWSER_TESTS = Path(__file__).parent / "browser"
 
@@ -50,6 +54,13 @@ def _applies(item: pytest.Item) -> bool:
 
 
 @pytest.fixture(autouse=True)
+def language() -> Iterator[None]:
+    """Leave no language to the next test: a request in one leaves it active in its thread."""
+    yield
+    translation.deactivate()
+
+
+@pytest.fixture(autouse=True)
 def recording(request: pytest.FixtureRequest) -> Iterator[None]:
     """Begin each test with an empty record, and record during those that commit.
 
@@ -60,15 +71,37 @@ def recording(request: pytest.FixtureRequest) -> Iterator[None]:
     if not _commits(request):
         if "db" in request.fixturenames or request.node.get_closest_marker("django_db"):
             request.getfixturevalue("db")
-            SignalEvent.objects.all().delete()
+            _empty()
         yield
         return
     request.getfixturevalue("transactional_db")
     with override_settings(SIGNALS_DEMO=settings.SIGNALS_DEMO | {"RECORD_TESTS": True}):
         flush()
-        SignalEvent.objects.all().delete()
+        _empty()
         yield
         flush()
+
+
+def _empty() -> None:
+    SignalEvent.objects.all().delete()
+    SignalTrace.objects.all().delete()
+    SignalHour.objects.all().delete()
+
+
+@pytest.fixture
+def only_made_events(db: None, settings: Any) -> None:
+    """Record nothing, so that all events are those that the test makes."""
+    settings.SIGNALS_DEMO = {"ENABLED": False}
+    _empty()
+
+
+@pytest.fixture
+def reader(client: Client) -> Client:
+    """Log in as somebody who may read the log and nothing else."""
+    user = UserFactory.create(username="reader", is_staff=True)
+    user.user_permissions.add(Permission.objects.get(codename="view_signalevent"))
+    client.force_login(user)
+    return client
 
 
 def _commits(request: pytest.FixtureRequest) -> bool:

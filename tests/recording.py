@@ -6,9 +6,11 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterable, Mapping
-from contextlib import closing
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from signals_demo.events import Row
 from signals_demo.models import SignalEvent
 from signals_demo.sinks.memory import MemorySink
 from signals_demo.traces import Trace
+from signals_demo.transactions import COMMITTED
 
 MEMORY = {"memory": {"BACKEND": "signals_demo.sinks.memory.MemorySink"}}
 
@@ -32,15 +35,52 @@ def recorded(**keys: Any) -> override_settings:
 
 def stored(unit: Trace) -> list[SignalEvent]:
     """Wait for the writer, and return the rows of a trace in the database."""
-    assert flush()
+    assert flush(60)
     return list(SignalEvent.objects.in_trace(unit.trace_id))
 
 
 def kept(unit: Trace) -> list[Row]:
     """Wait for the writer, and return the rows of a trace in the memory sink."""
-    assert flush()
+    assert flush(60)
     rows = [row for row in list(MemorySink.rows) if row.trace_id == unit.trace_id]
     return sorted(rows, key=lambda row: row.position)
+
+
+def row_maker() -> Callable[..., Row]:
+    """Return what makes rows of one trace, numbered 1, 2, 3 …, with the fields given."""
+    recorder = uuid.uuid4()
+    numbers = iter(range(1, 100_000))
+
+    def make(**fields: Any) -> Row:
+        number = next(numbers)
+        values: dict[str, Any] = {
+            "recorder": recorder,
+            "sequence": number,
+            "occurred_at": datetime(2030, 1, 2, 3, 4, 5, 678901, tzinfo=UTC),
+            "signal": "post_save",
+            "sender": "auth.User",
+            "trace_id": "ab" * 16,
+            "position": number,
+            "depth": 1,
+            "count": 1,
+            "duration": timedelta(days=2, hours=3, microseconds=42),
+            "origin": "request",
+            "origin_name": "GET /",
+            "actor_pk": "7",
+            "actor": "Zoë \N{SNOWMAN} 𝄞",
+            "remote_address": "::1",
+            "object_pk": "5",
+            "database": "default",
+            "outcome": COMMITTED,
+            "call_site": "shop/views.py:42 in checkout",
+            "arguments": '{"using":"default","text":"Zoë 𝄞"}',
+            "changes": '{"name":[null,"Ada"]}',
+            "exception": "",
+            "digest": "",
+        }
+        return Row(**values | fields)
+
+    return make
 
 
 def outcomes(rows: Iterable[Row | SignalEvent], *signals: str) -> list[tuple[str, str]]:
@@ -208,9 +248,46 @@ class Project:
         script.write_text(SETUP + textwrap.dedent(code))
         return self.call("script.py", **options)
 
-    def query(self, sql: str) -> list[sqlite3.Row]:
-        """Return what the database answers, from outside Django."""
-        with closing(sqlite3.connect(self.folder / "db.sqlite3", timeout=20)) as opened:
+    @contextmanager
+    def running(
+        self, code: str, *, setting: Mapping[str, Any] | None = None, **environment: str
+    ) -> Iterator[subprocess.Popen[str]]:
+        """Run some code after `django.setup()`, beside the test.
+
+        What it prints can be read; its standard error is in the file `said`.
+        """
+        script = self.folder / "script.py"
+        script.write_text(SETUP + textwrap.dedent(code))
+        own = {"SIGNALS_DEMO": json.dumps(setting or {})}
+        with self.beside(str(script), **own | environment) as process:
+            yield process
+
+    @contextmanager
+    def beside(self, *command: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
+        """Run Python with these arguments beside the test, until the block ends."""
+        with (
+            (self.folder / "said").open("w") as said,
+            subprocess.Popen(
+                [sys.executable, *command],
+                cwd=self.folder,
+                env=self.environment | environment,
+                stdout=subprocess.PIPE,
+                stderr=said,
+                text=True,
+            ) as process,
+        ):
+            try:
+                yield process
+            finally:
+                process.kill()
+
+    @property
+    def said(self) -> str:
+        return (self.folder / "said").read_text()
+
+    def query(self, sql: str, name: str = "db.sqlite3") -> list[sqlite3.Row]:
+        """Return what a database answers, from outside Django."""
+        with closing(sqlite3.connect(self.folder / name, timeout=20)) as opened:
             opened.row_factory = sqlite3.Row
             return opened.execute(sql).fetchall()
 
@@ -225,6 +302,17 @@ class Project:
         return self.query(
             f"SELECT * FROM signals_demo_signalevent WHERE {where} ORDER BY recorder, sequence"
         )
+
+    def gaps(self) -> dict[str, int]:
+        """Return how many numbers are missing of each recorder: they are 1, 2, 3 …"""
+        numbers: dict[str, list[int]] = {}
+        for row in self.events():
+            numbers.setdefault(row["recorder"], []).append(row["sequence"])
+        assert all(len(found) == len(set(found)) for found in numbers.values())
+        return {recorder: max(found) - len(found) for recorder, found in numbers.items()}
+
+    def has_no_gaps(self) -> bool:
+        return not any(self.gaps().values())
 
 
 def _succeeded(

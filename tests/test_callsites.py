@@ -17,10 +17,11 @@ from django.test import Client, override_settings
 from django.urls import path
 
 from project.playground.models import Author, Book
-from signals_demo import flush, trace
-from signals_demo.callsites import Site, shown
+from signals_demo import flush
+from signals_demo.callsites import shown
 from signals_demo.sinks.memory import MemorySink
-from tests.recording import MEMORY, Project, kept, recorded
+from signals_demo.testing import capture_signals
+from tests.recording import MEMORY, Project, recorded
 
 HERE = "tests/test_callsites.py"
 rang = Signal()
@@ -34,9 +35,9 @@ def _in_memory() -> Iterator[None]:
 
 def sites(action: Callable[[], object], *signals: str) -> list[str]:
     """Return the call sites of what an action fires."""
-    with trace("sites") as unit:
+    with capture_signals(*signals) as captured:
         action()
-    return [row.call_site for row in kept(unit) if not signals or row.signal in signals]
+    return [event.call_site for event in captured]
 
 
 def ring() -> None:
@@ -214,21 +215,24 @@ def test_they_can_be_switched_off() -> None:
 
 
 def test_a_path_is_shown_relative_to_where_python_imports_from() -> None:
-    assert shown(Site(__file__, 5, "f")) == f"{HERE}:5 in f"
-    assert shown(Site("<stdin>", 1, "<module>")) == "<stdin>:1 in <module>"
+    def shown_of(filename: str) -> str:
+        return shown((compile("\n\nx = 1", filename, "exec"), 2))
+
+    assert shown_of(__file__) == f"{HERE}:3 in <module>"
+    assert shown_of("<stdin>") == "<stdin>:3 in <module>"
     nowhere = os.path.join(os.sep, "nowhere", "x.py")
-    assert shown(Site(nowhere, 1, "f")) == f"{nowhere}:1 in f"
+    assert shown_of(nowhere) == f"{nowhere}:3 in <module>"
 
 
 def test_a_folder_that_is_gone_does_no_harm(tmp_path: Path) -> None:
     code = (
         "import os, sys, tempfile\n"
-        "from signals_demo.callsites import Site, shown\n"
+        "from signals_demo.callsites import shown\n"
         "folder = tempfile.mkdtemp()\n"
         "os.chdir(folder)\n"
         "os.rmdir(folder)\n"
         "sys.path += [None, b'bytes', 'relative']\n"
-        "print(shown(Site('/nowhere/x.py', 1, 'f')))"
+        "print(shown((compile('', '/nowhere/x.py', 'exec'), 0)))"
     )
     root = str(Path(__file__).resolve().parent.parent)
     done = subprocess.run(
@@ -239,4 +243,4 @@ def test_a_folder_that_is_gone_does_no_harm(tmp_path: Path) -> None:
         text=True,
         timeout=60,
     )
-    assert done.stdout == "/nowhere/x.py:1 in f\n", done.stderr
+    assert done.stdout == "/nowhere/x.py:1 in <module>\n", done.stderr

@@ -26,6 +26,7 @@ from django.test.utils import CaptureQueriesContext, isolate_apps
 from project.playground.models import Author, Book, Ebook, Order, RareBook
 from signals_demo import suppress, trace
 from signals_demo.redaction import MASK
+from signals_demo.testing import capture_signals
 from tests.recording import MEMORY, kept, recorded
 from tests.shapes import (
     Basket,
@@ -67,13 +68,10 @@ def note() -> Iterator[Note]:
 
 
 def changes_of(action: Callable[[], object], signal: str = "post_save") -> Changes:
-    """Return the changes that the last such event of `action` has recorded."""
-    with trace("changes") as unit:
+    """Return the changes of the last such event of `action`."""
+    with capture_signals(signal) as signals:
         action()
-    found = [json.loads(row.changes) for row in kept(unit) if row.signal == signal]
-    assert found, f"no {signal} was recorded"
-    last: Changes = found[-1]
-    return last
+    return signals[-1].changes
 
 
 # Creating.
@@ -86,6 +84,24 @@ def test_a_create_changes_every_field_from_null() -> None:
         "id": [None, book.pk], "title": [None, "Engines"], "author": [None, author.pk],
         "copies": [None, 1], "details": [None, {"pages": 90}], "excerpt": [None, ""],
     }  # fmt: skip
+
+
+def test_a_create_shows_what_was_created_and_not_what_became_of_it() -> None:
+    author = Author(name="Ada")
+    book = Book(title="Engines", author=author, details={"pages": 90})
+
+    def create_and_go_on() -> None:
+        author.save()
+        author.name = "Grace"
+        book.author = author
+        book.save()
+        book.details["pages"] = 1
+
+    with recorded(SINKS=MEMORY), trace("unit") as unit:
+        create_and_go_on()
+        first, second = (row for row in kept(unit) if row.signal == "post_save")
+    assert json.loads(first.changes)["name"] == [None, "Ada"]
+    assert json.loads(second.changes)["details"] == [None, {"pages": 90}]
 
 
 def test_an_instance_that_is_saved_under_a_new_key_is_a_create(book: Book) -> None:
@@ -437,14 +453,13 @@ def test_values_are_compared_without_host_code(note: Note) -> None:
     first, second = Zone(), Zone()
     loud = Loud()
     note.data = [first, datetime(2026, 1, 1), loud]
-    with trace("compare") as unit:
+    with capture_signals("post_save") as signals:
         for zone, thing in ((first, loud), (first, loud), (second, Loud()), (None, None)):
             note.data = [datetime(2026, 1, 1, tzinfo=zone), {"a": thing}, {loud}]
             calls.clear()
             models.signals.post_save.send(sender=Note, instance=note, created=False)
             assert calls == []
-    found = [bool(json.loads(row.changes)) for row in kept(unit)]
-    assert found == [True, False, True, True]
+    assert [bool(event.changes) for event in signals] == [True, False, True, True]
 
 
 def test_values_that_no_database_takes_do_no_harm_before_they_are_saved() -> None:
@@ -453,10 +468,10 @@ def test_values_that_no_database_takes_do_no_harm_before_they_are_saved() -> Non
     deep: list[Any] = []
     for _ in range(50_000):
         deep = [deep]
-    with trace("odd values") as unit:
+    with capture_signals() as signals:
         for value in (circle, deep, object(), {object(): 1}, {1, "a"}, memoryview(b"x")):
             Note(data=value)
-    assert [row.signal for row in kept(unit)] == ["pre_init", "post_init"] * 6
+    assert signals.names == ["pre_init", "post_init"] * 6
 
 
 def test_a_deep_value_is_compared(note: Note) -> None:
@@ -519,11 +534,11 @@ def test_values_are_shown_as_json(note: Note) -> None:
 
 def test_a_signalling_nan_does_no_harm(note: Note) -> None:
     note.price = Decimal("sNaN")
-    with trace("sNaN") as unit:
+    with capture_signals() as signals:
         Note(price=Decimal("sNaN"))
         with pytest.raises((InvalidOperation, ValidationError, Error)):
             note.save()
-    assert {"pre_init", "post_init", "pre_save"} <= {row.signal for row in kept(unit)}
+    assert {"pre_init", "post_init", "pre_save"} <= set(signals.names)
 
 
 def test_a_list_in_a_column_of_text_is_watched() -> None:

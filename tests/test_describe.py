@@ -29,6 +29,7 @@ from signals_demo import catalog, flush, trace
 from signals_demo.models import SignalEvent
 from signals_demo.redaction import MASK
 from signals_demo.sinks.memory import MemorySink
+from signals_demo.testing import capture_signals
 from tests.recording import MEMORY, kept, recorded
 from tests.shapes import (
     Country,
@@ -77,11 +78,10 @@ def _in_memory() -> Iterator[None]:
 
 
 def sent(action: Callable[[], object], *signals: str) -> list[tuple[str, dict[str, Any]]]:
-    """Return sender and arguments of what an action fires in this thread's trace."""
-    with trace("describe") as unit:
+    """Return sender and arguments of what an action fires."""
+    with capture_signals(*signals) as captured:
         action()
-    rows = [row for row in kept(unit) if not signals or row.signal in signals]
-    return [(row.sender, json.loads(row.arguments)) for row in rows]
+    return [(event.sender, event.arguments) for event in captured]
 
 
 def seen(signal: str) -> list[Any]:
@@ -362,7 +362,6 @@ def test_a_mapping_of_the_hosts_in_a_context_is_not_asked_for_its_keys() -> None
         {"instance": Author(pk=3), "signal_": object()},
         {"instance": Author(pk=3), "created": object(), "update_fields": "name"},
     ],
-    ids=repr,
 )
 def test_model_signals_that_a_host_sends_by_hand_are_recorded(named: dict[str, Any]) -> None:
     with recorded(SINKS=MEMORY, STRICT=False), trace("describe") as unit:

@@ -11,7 +11,8 @@ from uuid import UUID
 import pytest
 
 from signals_demo.callsites import Site
-from signals_demo.events import Event, Resolution, Row, Run, clean, row_of
+from signals_demo.events import Event, Resolution, Row, Run, row_of
+from signals_demo.jsontext import clean, encode
 from signals_demo.models import SignalEvent
 from signals_demo.traces import Actor, Trace
 from signals_demo.transactions import COMMITTED, OPEN
@@ -21,27 +22,32 @@ NUL = "\0"
 LONE_SURROGATE = "\ud800"
 
 
-def event(**fields: Any) -> Event:
+def event(*, arguments: Any = None, changes: Any = None, **fields: Any) -> Event:
     values: dict[str, Any] = {
         "sequence": 1,
         "time": 1_800_000_000_123_456_789,
         "signal": "post_save",
         "sender": "auth.User",
+        "arguments": encode(arguments or {}),
+        "object_pk": "5",
+        "database": "default",
+        "exception": "",
         "trace": Trace("block", "unit", trace_id="ab" * 16),
         "position": 3,
         "depth": 2,
         "duration": None,
-        "object_pk": "5",
-        "database": "default",
         "fate": None,
         "site": None,
-        "arguments": {},
-        "changes": None,
-        "exception": "",
+        "changes": encode(changes or {}),
         "actor": None,
         "count": 1,
     }
     return Event(**values | fields)
+
+
+def site_in(text: str) -> Site:
+    """Return a site whose file and function have this name."""
+    return compile("", text, "exec").replace(co_qualname=text), 0
 
 
 def test_a_row_has_the_fields_of_the_model_in_their_order() -> None:
@@ -62,8 +68,8 @@ def test_text_that_a_column_cannot_hold_is_cut() -> None:
     trace = Trace("block", long, remote_address=long)
     row = row_of(
         event(
-            signal=long, sender=long, trace=trace, object_pk=long, database=long, exception=long,
-            actor=Actor(long, long), site=Site(long, 1, long),
+            signal=long, trace=trace, actor=Actor(long, long), site=site_in(long),
+            **dict.fromkeys(("sender", "object_pk", "database", "exception"), long),
         ),
         RECORDER,
         "",
@@ -82,9 +88,9 @@ def test_characters_that_databases_refuse_are_made_visible(bad: str) -> None:
     trace = Trace("block", bad, remote_address=bad)
     row = row_of(
         event(
-            trace=trace, sender=bad, object_pk=bad, exception=bad, actor=Actor(bad, bad),
-            site=Site(bad, 1, bad), arguments={bad: [bad, {bad: bad}, 1, None, True]},
-            changes={bad: [bad, None]},
+            trace=trace, actor=Actor(bad, bad), changes={bad: [bad, None]},
+            **dict.fromkeys(("sender", "object_pk", "exception"), bad),
+            arguments={bad: [bad, {bad: bad}, 1, None, True]},
         ),
         RECORDER,
         "",

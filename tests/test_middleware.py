@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from asgiref.sync import iscoroutinefunction
@@ -10,14 +9,14 @@ from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.test import AsyncClient, Client, override_settings
 from django.urls import path
+from pytest_django import DjangoAssertNumQueries
 
 from project.playground.models import Tag
 from signals_demo import flush, suppress
 from signals_demo.middleware import SignalTraceMiddleware
 from signals_demo.models import SignalEvent
+from signals_demo.testing import Capture, capture_signals
 from tests.recording import recorded
-
-pytestmark = pytest.mark.django_db(transaction=True)
 
 AUTH = [
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -65,82 +64,74 @@ def urls() -> Iterator[None]:
 
 @pytest.fixture
 def ada() -> User:
-    with suppress():
-        return User.objects.create_user("ada", password="secret")
+    return User.objects.create_user("ada")
 
 
-def actors(url: str) -> dict[str, str]:
-    """Return who did what: the actor of each signal."""
-    assert flush()
-    rows = SignalEvent.objects.filter(origin="request", origin_name=f"GET {url}")
-    return {row.signal: row.actor for row in rows.order_by("position")}
+@pytest.fixture
+def client(client: Client, ada: User) -> Client:
+    client.force_login(ada)
+    return client
 
 
-def test_the_actor_is_the_user_whom_the_host_has_loaded(ada: User) -> None:
-    client = Client()
-    with suppress():
-        client.force_login(ada)
+@pytest.mark.django_db
+def test_the_actor_is_the_user_whom_the_host_has_loaded(
+    client: Client, ada: User, capsignals: Capture
+) -> None:
     client.get("/known/")
-    assert actors("/known/")["request_finished"] == "ada"
-    row = SignalEvent.objects.get(signal="request_finished")
-    assert row.actor_pk == str(ada.pk)
+    (finished,) = capsignals.filter("request_finished")
+    assert (finished.actor, finished.actor_pk) == ("ada", str(ada.pk))
 
 
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("mode", ["background", "inline"])
 def test_rows_that_were_stored_before_the_user_was_known_are_completed(
-    ada: User, mode: str
+    client: Client, mode: str
 ) -> None:
-    client = Client()
-    with suppress():
-        client.force_login(ada)
     with recorded(MODE=mode):
         client.get("/late/")
-        told = actors("/late/")
-    assert set(told) >= {"request_started", "pre_init", "request_finished"}
-    assert set(told.values()) == {"ada"}
+        assert flush()
+    rows = SignalEvent.objects.filter(origin="request", origin_name="GET /late/")
+    assert {row.signal for row in rows} >= {"request_started", "pre_init", "request_finished"}
+    assert {row.actor for row in rows} == {"ada"}
 
 
+@pytest.mark.django_db
 def test_a_user_whom_nobody_asks_for_is_not_loaded(
-    ada: User, django_assert_num_queries: Any
+    client: Client, capsignals: Capture, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
-    client = Client()
-    with suppress():
-        client.force_login(ada)
     with django_assert_num_queries(0):
         client.get("/anonymous/")
-    assert set(actors("/anonymous/").values()) == {""}
+    assert capsignals.names == ["request_started", "pre_init", "post_init", "request_finished"]
+    assert {event.actor for event in capsignals} == {""}
 
 
+@pytest.mark.django_db
 @pytest.mark.parametrize("place", [0, 1, 2])
-def test_it_may_stand_anywhere(ada: User, place: int) -> None:
+def test_it_may_stand_anywhere(client: Client, capsignals: Capture, place: int) -> None:
     middleware = AUTH.copy()
     middleware.insert(place, OWN)
-    client = Client()
     with override_settings(MIDDLEWARE=middleware):
-        with suppress():
-            client.force_login(ada)
         client.get("/known/")
-    assert actors("/known/")["request_finished"] == "ada"
+    assert capsignals.filter("request_finished")[0].actor == "ada"
 
 
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("url", ["/known/", "/async/"])
 def test_under_asgi_all_of_a_request_is_in_one_trace(ada: User, url: str) -> None:
-    async def main() -> HttpResponse:
+    async def main() -> Capture:
         client = AsyncClient()
-        with suppress():
-            await client.aforce_login(ada)
-        return await client.get(url)
+        await client.aforce_login(ada)
+        with capture_signals() as signals:
+            assert (await client.get(url)).status_code == 200
+        return signals
 
-    assert asyncio.run(main()).status_code == 200
-    told = actors(url)
-    assert next(iter(told)) == "request_started"
-    assert list(told)[-1] == "request_finished"
-    assert "pre_init" in told
-    assert told["request_finished"] == "ada"
-    rows = SignalEvent.objects.filter(origin_name=f"GET {url}")
-    assert rows.values("trace_id").distinct().count() == 1
-    depths = {(row.signal, row.depth) for row in rows if row.sender == "playground.Tag"}
-    assert depths == {("pre_init", 1), ("post_init", 1)}
+    signals = asyncio.run(main())
+    assert (signals.names[0], signals.names[-1]) == ("request_started", "request_finished")
+    assert {event.origin_name for event in signals} == {f"GET {url}"}
+    assert len({event.trace_id for event in signals}) == 1
+    assert signals[-1].actor == "ada"
+    made = signals.filter("pre_init", "post_init", sender=Tag)
+    assert [(event.signal, event.depth) for event in made] == [("pre_init", 1), ("post_init", 1)]
 
 
 def test_it_serves_sync_and_async_sites() -> None:

@@ -118,7 +118,7 @@ def test_values_nested_without_end_are_cut_off() -> None:
     ("took", "text"),
     [
         (None, ""),
-        (timedelta(microseconds=44), "0.0 ms"),
+        (timedelta(microseconds=44), "44 µs"),
         (timedelta(microseconds=740), "0.7 ms"),
         (timedelta(milliseconds=12), "12 ms"),
         (timedelta(seconds=1.312), "1.3 s"),

@@ -19,10 +19,10 @@ from django.test.utils import CaptureQueriesContext, isolate_apps
 
 from project.playground.models import Author, Book, Ebook, Order, RareBook, Tag
 from signals_demo import catalog, trace
+from signals_demo.factories import SignalEventFactory
 from signals_demo.models import SignalEvent
 from signals_demo.receivers import connect, disconnect
-from tests.factories import SignalEventFactory
-from tests.recording import MEMORY, kept, recorded
+from tests.recording import MEMORY, Project, kept, recorded
 
 MODEL_SIGNALS = (
     "pre_init", "post_init", "pre_save", "post_save", "pre_delete", "post_delete", "m2m_changed",
@@ -255,6 +255,29 @@ def test_deletes_of_a_model_that_is_left_out_stay_fast() -> None:
     assert "SELECT" in deletes()  # the price of hearing of each row
 
 
+@pytest.mark.django_db(transaction=True)
+def test_tables_of_many_to_many_fields_keep_their_fast_delete() -> None:
+    book = Book.objects.create(title="Notes", author=Author.objects.create(name="Ada"))
+    tag = Tag.objects.create(name="new")
+
+    def statements() -> list[str]:
+        book.tags.add(tag)
+        with CaptureQueriesContext(connection) as captured:
+            book.tags.through.objects.all().delete()
+        return [query["sql"].partition(" ")[0] for query in captured]
+
+    assert "SELECT" not in statements()
+
+    def listen(**kwargs: Any) -> None:
+        """Do nothing."""
+
+    signals.post_delete.connect(listen)
+    try:
+        assert "SELECT" in statements()  # as without the app
+    finally:
+        signals.post_delete.disconnect(listen)
+
+
 # Models that are made later.
 
 
@@ -412,3 +435,42 @@ def test_reading_and_deleting_the_record_is_not_recorded() -> None:
 
         with recorded(SINKS=MEMORY):
             assert fired(read) == []
+
+
+# Django's test tools, which a site at work does not load.
+
+LOADED = """
+    import sys
+    from django.core.checks import run_checks
+
+    run_checks()
+    Group(name="editors")
+    print([name for name in ("django.test", "unittest", "psycopg") if name in sys.modules])
+"""
+RENDERED = """
+    from django.template import Context, Template
+    from signals_demo.testing import capture_signals
+
+    with capture_signals("template_rendered") as signals:
+        pass
+    from django.test.utils import setup_test_environment
+
+    setup_test_environment()
+    Template("before").render(Context())
+    with capture_signals("template_rendered") as signals:
+        Template("now").render(Context())
+    print(signals.names)
+"""
+
+
+def test_a_site_at_work_loads_no_test_tools_and_no_driver(tmp_path: Path) -> None:
+    assert Project.make(tmp_path).run(LOADED).stdout == "[]\n"
+
+
+def test_they_are_loaded_to_record_tests(tmp_path: Path) -> None:
+    done = Project.make(tmp_path).run(LOADED, setting={"RECORD_TESTS": True})
+    assert done.stdout == "['django.test', 'unittest']\n"
+
+
+def test_their_signals_are_captured_however_late_they_are_loaded(tmp_path: Path) -> None:
+    assert Project.make(tmp_path).run(RENDERED).stdout == "['template_rendered']\n"

@@ -19,6 +19,7 @@ from django.contrib.auth.models import Group, User
 from django.core.management import call_command
 from django.core.management.sql import emit_post_migrate_signal
 from django.db import IntegrityError, connections, transaction
+from django.db.models import Model
 from django.db.models.signals import (
     m2m_changed,
     post_init,
@@ -30,6 +31,7 @@ from django.db.models.signals import (
     pre_save,
 )
 from django.dispatch import Signal
+from django.test.utils import isolate_apps
 
 from project.playground.models import Author, Book, Order, Tag
 from signals_demo import events, suppress, trace
@@ -547,17 +549,73 @@ def test_strict_raises_faults(broken: None) -> None:
 
 
 @pytest.mark.usefixtures("memory")
+def test_a_fault_with_a_signal_of_the_host_s_is_kept_from_it(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*args: Any) -> None:
+        raise ArithmeticError("no words for it")
+
+    monkeypatch.setattr("signals_demo.describe.any_signal", refuse)
+    faults.clear()
+    own = {"SINKS": MEMORY, "EXTRA_SIGNALS": ["tests.test_recorder.paid"]}
+    with recorded(STRICT=False, **own), trace("unit") as unit:
+        for _ in range(3):
+            paid.send("shop")
+        rows = kept(unit)
+    assert [(row.signal, row.sender) for row in rows] == [("tests.test_recorder.paid", "shop")] * 3
+    assert faults == {"tests.test_recorder.paid: ArithmeticError": 3}
+    assert caplog.text.count("could not be recorded") == 1
+    faults.clear()
+    with recorded(**own), pytest.raises(ArithmeticError):
+        paid.send("shop")
+    faults.clear()
+
+
+@pytest.mark.usefixtures("memory")
+def test_a_firing_that_cannot_be_recorded_at_all_is_counted(
+    broken: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*args: Any) -> None:
+        raise ArithmeticError("no room for it")
+
+    monkeypatch.setattr("signals_demo.receivers.record", refuse)
+    with recorded(STRICT=False, SINKS=MEMORY):
+        pre_save.send(Author, instance=None, raw=False, using=None, update_fields=None)
+    assert faults == {
+        "pre_save: ArithmeticError": 1,
+        "pre_save without its arguments: ArithmeticError": 1,
+    }
+
+
+@isolate_apps("tests")
+def test_a_fault_with_a_new_model_is_kept_from_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(model: type[Model]) -> bool:
+        raise ArithmeticError("no words for it")
+
+    faults.clear()
+    with recorded(STRICT=False, EXCLUDE_MODELS=["auth.User"]):
+        monkeypatch.setattr("signals_demo.receivers.wanted", refuse)
+
+        class Made(Model):  # noqa: DJ008
+            class Meta:
+                app_label = "tests"
+
+    assert faults == {"class_prepared: ArithmeticError": 1}
+    faults.clear()
+
+
+@pytest.mark.usefixtures("memory")
 def test_a_value_that_cannot_be_rendered_keeps_no_other_event_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    original = events._json
+    original = events.storable
 
     def refuse(value: Any) -> str:
         if "Boom" in str(value):
             raise ArithmeticError
         return original(value)
 
-    monkeypatch.setattr(events, "_json", refuse)
+    monkeypatch.setattr(events, "storable", refuse)
     with trace("unit") as unit:
         Author(name="one")
         Author(name="Boom")

@@ -6,6 +6,7 @@ import pytest
 from django.apps import apps
 from django.contrib.auth.models import User
 from django.db import router
+from django.db.models.query import RawQuerySet
 from django.test import override_settings
 
 from signals_demo.models import SignalEvent
@@ -54,3 +55,8 @@ def test_every_model_of_the_app_goes_there() -> None:
     with override_settings(SIGNALS_DEMO={"DATABASE": "audit"}, DATABASE_ROUTERS=ROUTERS):
         for model in apps.get_app_config("signals_demo").get_models():
             assert router.db_for_write(model) == "audit"
+
+
+@pytest.mark.usefixtures("_elsewhere")
+def test_a_raw_query_without_a_model_stays_where_it_is() -> None:
+    assert RawQuerySet("SELECT 1").db == "default"

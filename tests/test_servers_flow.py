@@ -4,10 +4,8 @@ import json
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
@@ -18,9 +16,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from tests.recording import Project
-from tests.servers import free_port, serve
-
-REQUESTS = 50
+from tests.servers import GUNICORN, REQUESTS, ask_all_at_once, get, running, serve, until
 
 VIEWS = """
 import asyncio
@@ -115,78 +111,15 @@ def wsgi(project: Project) -> Iterator[str]:
 
 @contextmanager
 def asgi(project: Project) -> Iterator[str]:
-    command = [
-        sys.executable,
-        "-m",
-        "uvicorn",
-        "application:asgi",
-        "--lifespan",
-        "off",
-        "--no-proxy-headers",
-    ]
-    with running(project, [*command, "--port"]) as (address, _process):
+    options = ["--lifespan", "off", "--no-proxy-headers", "--port", "PORT"]
+    with running(project, "-m", "uvicorn", "application:asgi", *options) as (address, _process):
         yield address
 
 
-@contextmanager
-def running(
-    project: Project, command: list[str], **environment: str
-) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """Run a server, whose port is the last argument, until the block ends."""
-    port = free_port()
-    log = project.folder / "log"
-    with (
-        log.open("wb") as output,
-        subprocess.Popen(
-            [*command, str(port)],
-            cwd=project.folder,
-            env=project.environment | environment,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        ) as process,
-    ):
-        try:
-            until(lambda: answers(port) or process.poll() is not None)
-            assert process.poll() is None, log.read_text()
-            yield f"http://127.0.0.1:{port}", process
-        finally:
-            process.terminate()
-
-
-def answers(port: int) -> bool:
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=1):
-            return True
-    except OSError:
-        return False
-
-
-def until(what: Callable[[], object]) -> None:
-    """Wait until something holds."""
-    deadline = time.monotonic() + 60
-    while not what():
-        assert time.monotonic() < deadline, "It never came to hold."
-        time.sleep(0.05)
-
-
-def get(address: str) -> str:
-    with urlopen(address, timeout=60) as response:
-        return response.read().decode()
-
-
-def ask_all_at_once(address: str, view: str) -> None:
-    """Send many requests at once, and wait for their answers."""
-    start = threading.Barrier(REQUESTS)
-
-    def ask(number: int) -> None:
-        start.wait(60)
-        get(f"{address}/{view}/{number}/")
-
-    with ThreadPoolExecutor(REQUESTS) as pool:
-        list(pool.map(ask, range(REQUESTS)))
-
-
 def finished(project: Project, view: str) -> int:
+    """Return how many requests are stored, with what became of their transactions."""
+    if project.events("outcome = 'open'"):
+        return 0
     return len(project.events(f"signal = 'request_finished' AND origin_name LIKE 'GET /{view}/%'"))
 
 
@@ -220,9 +153,9 @@ def check_that_nothing_mixed(project: Project, view: str, groups: int) -> None:
         assert (own[-1]["signal"], own[-1]["depth"]) == ("request_finished", 0)
         assert own[-1]["duration"] > 0
         assert {row["outcome"] for row in own} <= {"", "committed"}
-    (recorder,) = {row["recorder"] for row in rows}
-    numbers = [row["sequence"] for row in rows if row["recorder"] == recorder]
-    assert numbers == list(range(1, len(numbers) + 1))
+    for recorder in {row["recorder"] for row in rows}:
+        numbers = [row["sequence"] for row in rows if row["recorder"] == recorder]
+        assert numbers == list(range(1, len(numbers) + 1))
 
 
 @pytest.mark.parametrize(("view", "groups"), [("sync", 2), ("gather", 12), ("stream", 3)])
@@ -238,6 +171,35 @@ def test_runserver_under_fifty_requests_at_once(project: Project, view: str, gro
 )
 def test_uvicorn_under_fifty_requests_at_once(project: Project, view: str, groups: int) -> None:
     with asgi(project) as address:
+        ask_all_at_once(address, view)
+        until(lambda: finished(project, view) == REQUESTS)
+    check_that_nothing_mixed(project, view, groups)
+
+
+@pytest.mark.parametrize(("view", "groups"), [("sync", 2), ("gather", 12), ("astream", 3)])
+def test_daphne_under_fifty_requests_at_once(project: Project, view: str, groups: int) -> None:
+    options = ["--port", "PORT", "--application-close-timeout", "60"]
+    with running(project, "-m", "daphne", *options, "application:asgi") as (address, _process):
+        ask_all_at_once(address, view)
+        until(lambda: finished(project, view) == REQUESTS)
+    check_that_nothing_mixed(project, view, groups)
+
+
+@pytest.mark.parametrize(
+    ("worker", "view", "groups"),
+    [
+        ("sync", "sync", 2),
+        ("gthread", "sync", 2),
+        ("gthread", "gather", 12),
+        ("gevent", "sync", 2),
+        ("gevent", "stream", 3),
+    ],
+)
+def test_gunicorn_under_fifty_requests_at_once(
+    project: Project, worker: str, view: str, groups: int
+) -> None:
+    options = ["--worker-class", worker, "--workers", "2", "--threads", "10"]
+    with running(project, *GUNICORN, *options) as (address, _process):
         ask_all_at_once(address, view)
         until(lambda: finished(project, view) == REQUESTS)
     check_that_nothing_mixed(project, view, groups)
@@ -320,10 +282,10 @@ def test_sigterm_to_runserver_under_load_loses_nothing_that_was_captured(
             done.append(number)
 
     # What the reloader starts, without the process that starts it.
-    command = [sys.executable, "manage.py", "runserver"]
+    command = ["manage.py", "runserver", "PORT"]
     setting = json.dumps({"FLUSH_INTERVAL": 600})
     with (
-        running(project, command, RUN_MAIN="true", SIGNALS_DEMO=setting) as (address, process),
+        running(project, *command, RUN_MAIN="true", SIGNALS_DEMO=setting) as (address, process),
         ThreadPoolExecutor(4) as pool,
     ):
         for worker in range(4):

@@ -4,7 +4,8 @@ import json
 import logging
 import uuid
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,52 +14,19 @@ from django.test import override_settings
 from django.utils import timezone
 
 from signals_demo.events import Resolution, Row
-from signals_demo.models import SignalEvent
+from signals_demo.faults import faults
+from signals_demo.models import SignalEvent, SignalHour
 from signals_demo.sinks import BaseSink, NotReady, configured, load
 from signals_demo.sinks.database import DatabaseSink
 from signals_demo.sinks.log import LogSink
 from signals_demo.sinks.memory import MemorySink
 from signals_demo.transactions import COMMITTED, OPEN, ROLLED_BACK
-from tests.recording import recorded
+from tests.recording import recorded, row_maker
 
 BIG = 2**63  # more than an integer column holds
 
 
-@pytest.fixture
-def make_row() -> Callable[..., Row]:
-    recorder = uuid.uuid4()
-    numbers = iter(range(1, 100_000))
-
-    def make(**fields: Any) -> Row:
-        number = next(numbers)
-        values: dict[str, Any] = {
-            "recorder": recorder,
-            "sequence": number,
-            "occurred_at": datetime(2030, 1, 2, 3, 4, 5, 678901, tzinfo=UTC),
-            "signal": "post_save",
-            "sender": "auth.User",
-            "trace_id": "ab" * 16,
-            "position": number,
-            "depth": 1,
-            "count": 1,
-            "duration": timedelta(days=2, hours=3, microseconds=42),
-            "origin": "request",
-            "origin_name": "GET /",
-            "actor_pk": "7",
-            "actor": "Zoë \N{SNOWMAN} 𝄞",
-            "remote_address": "::1",
-            "object_pk": "5",
-            "database": "default",
-            "outcome": COMMITTED,
-            "call_site": "shop/views.py:42 in checkout",
-            "arguments": '{"using":"default","text":"Zoë 𝄞"}',
-            "changes": '{"name":[null,"Ada"]}',
-            "exception": "",
-            "digest": "",
-        }
-        return Row(**values | fields)
-
-    return make
+make_row = pytest.fixture(row_maker)
 
 
 def count() -> int:
@@ -108,7 +76,7 @@ def test_without_time_zones_times_are_local(
 
 
 def test_storing_twice_is_storing_once(
-    database: DatabaseSink, make_row: Callable[..., Row]
+    database: DatabaseSink, make_row: Callable[..., Row], caplog: pytest.LogCaptureFixture
 ) -> None:
     rows = [make_row() for _ in range(5)]
     database.store(rows[:3])
@@ -116,6 +84,7 @@ def test_storing_twice_is_storing_once(
     database.store(rows)
     numbers = SignalEvent.objects.order_by("sequence").values_list("sequence", flat=True)
     assert list(numbers) == [1, 2, 3, 4, 5]
+    assert caplog.text == ""  # none is said to be refused
 
 
 REFUSED = [
@@ -175,43 +144,67 @@ def test_a_missing_table_is_not_an_error(
         database.resolve([Resolution(uuid.uuid4(), 1, 2, "", "default", COMMITTED)])
 
 
-def test_another_error_is_passed_on(
-    database: DatabaseSink, make_row: Callable[..., Row], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.usefixtures("transactional_db")
+def test_where_hours_cannot_be_summed_up_rows_are_stored(
+    make_row: Callable[..., Row], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*args: Any) -> None:
-        raise OperationalError("server is going away")
-
-    monkeypatch.setattr(connection, "create_cursor", refuse)
-    with pytest.raises(OperationalError, match="going away"):
+    monkeypatch.setattr("signals_demo.sinks.hours.EVERY", 0.0)
+    monkeypatch.setattr(SignalHour._meta, "db_table", "not_there")
+    database = DatabaseSink("default", {})
+    for _ in range(3):
         database.store([make_row()])
-    monkeypatch.undo()
-    assert count() == 0
+    assert count() == 3
+    assert faults.pop("An hourly sum: NotReady") == 3
+
+
+@contextmanager
+def failing_at(sequence: int) -> Iterator[None]:
+    """Make the database fail, not refuse, when it comes to the row of this number."""
+    table = SignalEvent._meta.db_table
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            # An interrupt: a trigger of SQLite's can only refuse.
+            cursor.execute(
+                f"CREATE TRIGGER broken BEFORE INSERT ON {table} WHEN NEW.sequence = {sequence} "
+                "BEGIN SELECT interrupted(); END"
+            )
+            driver = cursor.connection
+            driver.create_function("interrupted", 0, driver.interrupt)
+        elif connection.vendor == "postgresql":
+            cursor.execute(
+                "CREATE FUNCTION broken() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF "
+                f"NEW.sequence = {sequence} THEN RAISE EXCEPTION 'no room' "
+                "USING ERRCODE = 'out_of_memory'; END IF; RETURN NEW; END $$"
+            )
+            cursor.execute(
+                f"CREATE TRIGGER broken BEFORE INSERT ON {table} "
+                "FOR EACH ROW EXECUTE FUNCTION broken()"
+            )
+        else:
+            cursor.execute(
+                f"CREATE TRIGGER broken BEFORE INSERT ON {table} FOR EACH ROW BEGIN IF "
+                f"NEW.sequence = {sequence} THEN SIGNAL SQLSTATE '45000' "
+                "SET MYSQL_ERRNO = 1205; END IF; END"
+            )
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            on_table = f" ON {table}" if connection.vendor == "postgresql" else ""
+            cursor.execute(f"DROP TRIGGER broken{on_table}")
+            if on_table:
+                cursor.execute("DROP FUNCTION broken")
 
 
 def test_nothing_of_a_batch_is_stored_if_it_fails_in_the_middle(
-    database: DatabaseSink, make_row: Callable[..., Row], monkeypatch: pytest.MonkeyPatch
+    database: DatabaseSink, make_row: Callable[..., Row]
 ) -> None:
-    rows = [make_row() for _ in range(10)]
-    create = connection.create_cursor
-
-    class Failing:
-        def __init__(self, cursor: Any) -> None:
-            self.cursor = cursor
-
-        def executemany(self, sql: str, values: list[Any]) -> None:
-            self.cursor.executemany(sql, values[:5])
-            raise OperationalError("pulled the plug")
-
-        def __getattr__(self, name: str) -> Any:
-            return getattr(self.cursor, name)
-
-    monkeypatch.setattr(connection, "create_cursor", lambda *args: Failing(create(*args)))
-    with pytest.raises(OperationalError):
+    rows = [make_row() for _ in range(250)]
+    with failing_at(170), pytest.raises(OperationalError):
         database.store(rows)
-    monkeypatch.undo()
     assert count() == 0
     database.store(rows)
-    assert count() == 10
+    assert count() == 250
 
 
 # The memory

@@ -1,8 +1,10 @@
 """The outcome of each event: what became of the transaction in which its signal fired."""
 
 import gc
+import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextvars import Context, copy_context
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from project.playground.models import Author, Book, Ebook, Tag
 from signals_demo import flush, trace
 from signals_demo.models import SignalEvent
 from signals_demo.traces import Trace
+from signals_demo.transactions import Fate
 from signals_demo.writer import writer
 from tests.recording import (
     MEMORY,
@@ -30,6 +33,7 @@ from tests.recording import (
     saves,
     stored,
 )
+from tests.servers import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -237,6 +241,33 @@ def test_a_save_that_a_receiver_stops_says_so_in_a_block_that_commits() -> None:
     assert saves(stored(unit)) == COMMITTED + FAILED
 
 
+def test_a_save_that_failed_in_a_block_that_commits_says_so_before_anything_follows() -> None:
+    def refuse(**kwargs: Any) -> None:
+        raise Boom
+
+    pre_save.connect(refuse, sender=Author)
+    try:
+        with trace("unit") as unit:
+            with transaction.atomic(), pytest.raises(Boom):
+                author()
+            rows = SignalEvent.objects.in_trace(unit.trace_id)
+            writer.wake()
+            until(rows.filter(signal="pre_save").exists)  # flush() would leave the pair first
+            assert saves(rows) == FAILED
+    finally:
+        pre_save.disconnect(refuse, sender=Author)
+
+
+def test_a_failed_save_whose_context_somebody_keeps_says_so_when_another_follows() -> None:
+    contexts.clear()
+    with trace("unit") as unit:
+        catches(HttpRequest())
+        author()
+        assert len(contexts) == 1
+        assert saves(stored(unit)) == FAILED + COMMITTED
+    contexts.clear()
+
+
 def test_set_rollback_rolls_back() -> None:
     with trace("unit") as unit, transaction.atomic():
         author()
@@ -275,6 +306,21 @@ def test_savepoints_by_hand() -> None:
         connection.savepoint_commit(first)
         author("5")
     assert saves(stored(unit)) == COMMITTED + ROLLED_BACK * 2 + COMMITTED * 2
+
+
+@pytest.mark.parametrize("folder", [None, "journal"])
+def test_thousands_of_savepoints_inside_each_other(tmp_path: Path, folder: str | None) -> None:
+    """More than Python calls can be."""
+    setting = {"JOURNAL_DIR": str(tmp_path / folder)} if folder else {}
+    with recorded(**setting), trace("unit") as unit, transaction.atomic():
+        for _number in range(sys.getrecursionlimit() + 100):
+            last = connection.savepoint()
+        author("1")
+        connection.savepoint_rollback(last)
+        author("2")
+        flush()  # the writer looks while they are open
+        author("3")
+    assert saves(stored(unit)) == ROLLED_BACK + COMMITTED * 2
 
 
 def test_rolling_back_to_a_savepoint_takes_those_inside_it_along() -> None:
@@ -338,11 +384,31 @@ def test_closing_the_connection_rolls_back() -> None:
     assert [one.name for one in Author.objects.all()] == ["3"]
 
 
+def test_an_outcome_that_is_told_while_somebody_asks_for_it_counts() -> None:
+    fate = Fate()
+    # As when the writer asks, and the host's thread ends the save and drops it meanwhile.
+    fate._owner = lambda: fate.settle("committed")  # type: ignore[assignment]
+
+    assert fate.outcome == "committed"
+
+
 def test_a_connection_closed_by_hand_without_a_commit_rolls_back(by_hand: None) -> None:
     with trace("unit") as unit:
         author("1")
         connection.close()
     assert saves(stored(unit)) == ROLLED_BACK
+
+
+def test_a_connection_made_anew_under_an_open_transaction_rolls_that_back(by_hand: None) -> None:
+    with trace("unit") as unit:
+        author("1")
+        connection.connection.close()
+        connection.connect()
+        transaction.set_autocommit(False)
+        author("2")
+        transaction.commit()
+    assert saves(stored(unit)) == ROLLED_BACK + COMMITTED
+    assert [one.name for one in Author.objects.all()] == ["2"]
 
 
 def test_what_another_thread_may_not_close_is_not_rolled_back() -> None:
@@ -376,7 +442,25 @@ def fails(request: HttpRequest) -> HttpResponse:
     raise Boom
 
 
-urlpatterns = [path("works/", works), path("fails/", fails)]
+contexts: list[Context] = []
+
+
+def keep_and_refuse(**kwargs: Any) -> None:
+    contexts.append(copy_context())
+    raise Boom
+
+
+def catches(request: HttpRequest) -> HttpResponse:
+    pre_save.connect(keep_and_refuse, sender=Author)
+    try:
+        author()
+    except Boom:
+        return HttpResponse()
+    finally:
+        pre_save.disconnect(keep_and_refuse, sender=Author)
+
+
+urlpatterns = [path("works/", works), path("fails/", fails), path("catches/", catches)]
 
 
 @pytest.mark.parametrize(("url", "outcome"), [("works/", COMMITTED), ("fails/", ROLLED_BACK)])
@@ -389,6 +473,16 @@ def test_atomic_requests(
     assert flush()
     rows = SignalEvent.objects.filter(origin_name=f"GET /{url}").order_by("position")
     assert saves(rows) == outcome
+
+
+@override_settings(ROOT_URLCONF="tests.test_transactions", MIDDLEWARE=[])
+def test_a_failed_save_whose_context_somebody_keeps_says_so_when_its_request_is_over() -> None:
+    contexts.clear()
+    Client().get("/catches/")
+    assert flush(60)
+    assert len(contexts) == 1
+    assert saves(SignalEvent.objects.filter(origin_name="GET /catches/")) == FAILED
+    contexts.clear()
 
 
 # Several threads, several databases
@@ -598,32 +692,30 @@ def test_two_requests_at_once_in_one_long_trace_are_told_apart() -> None:
     """Threads that share a trace: their rows lie between each other's."""
     from contextvars import copy_context
 
+    in_turns = connection.vendor != "sqlite"  # which has one writer at a time
     with recorded(SINKS=MEMORY), trace("shared") as unit:
-        loses, wins = threading.Event(), threading.Event()
+        loses, wins = threading.Semaphore(1), threading.Semaphore(0)
+
+        def save(name: str, mine: threading.Semaphore, other: threading.Semaphore) -> None:
+            for number in range(5):
+                assert not in_turns or mine.acquire(timeout=10)
+                author(f"{name} {number}")
+                other.release()
+            flush()
 
         def lose() -> None:
             with rolled_back():
-                for number in range(5):
-                    author(f"loses {number}")
-                    loses.set()
-                    if connection.vendor != "sqlite":
-                        wins.wait(10)
-                        wins.clear()
-                flush()
-            loses.set()
+                save("loses", loses, wins)
             connections.close_all()
 
         thread = threading.Thread(target=copy_context().run, args=[lose])
         thread.start()
-        if connection.vendor == "sqlite":
+        if not in_turns:
             thread.join(10)
         with transaction.atomic():
-            for number in range(5):
-                loses.wait(10)
-                author(f"wins {number}")
-                wins.set()
-            flush()
+            save("wins", wins, loses)
         thread.join(30)
+        assert not thread.is_alive()
         rows = [row for row in kept(unit) if row.signal == "post_save"]
     assert {row.outcome for row in rows if '"loses' in row.changes} == {"rolled_back"}
     assert {row.outcome for row in rows if '"wins' in row.changes} == {"committed"}

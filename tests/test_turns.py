@@ -1,5 +1,6 @@
 """On SQLite, as a fresh project has it, the writer makes no transaction of the host's fail."""
 
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,24 @@ DATABASES = {
         "OPTIONS": {"init_command": "PRAGMA journal_mode=JOURNAL"},
     }
 }
+"""
+
+# A thread in a transaction that does not end before it is told to.
+ANOTHER_INSIDE = """
+import threading
+
+begun, over = threading.Event(), threading.Event()
+
+def stay_inside():
+    with transaction.atomic():
+        Group.objects.count()
+        begun.set()
+        over.wait(100)
+    connections.close_all()
+
+thread = threading.Thread(target=stay_inside)
+thread.start()
+begun.wait()
 """
 
 
@@ -101,28 +120,36 @@ def test_endless_transactions_let_the_writer_in_between(project: Project) -> Non
 
 def test_a_long_transaction_does_not_hold_up_the_others(project: Project) -> None:
     process = project.run(
-        """
-        import threading
-
-        begun, over = threading.Event(), threading.Event()
-
-        def stay_inside():
-            with transaction.atomic():
-                Group.objects.count()
-                begun.set()
-                over.wait(100)
-            connections.close_all()
-
-        thread = threading.Thread(target=stay_inside)
-        thread.start()
-        begun.wait()
-        assert not flush(3)  # by now the writer wants its turn badly
-        for _ in range(100):
-            with transaction.atomic():
-                Group.objects.count()
-        over.set()
-        thread.join()
-        assert flush(30)
-        """
+        ANOTHER_INSIDE
+        + textwrap.dedent(
+            """
+            assert not flush(3)  # by now the writer wants its turn badly
+            for _ in range(100):
+                with transaction.atomic():
+                    Group.objects.count()
+            over.set()
+            thread.join()
+            assert flush(30)
+            """
+        )
     )
     assert process.stderr == ""
+
+
+@pytest.mark.parametrize("project", ["WAL"], indirect=True)  # else readers keep writers waiting
+def test_a_forked_child_waits_for_no_thread_of_its_parent_s(project: Project) -> None:
+    project.run(
+        ANOTHER_INSIDE
+        + textwrap.dedent(
+            """
+            pid = os.fork()
+            if not pid:
+                Group()
+                os._exit(0 if flush(30) else 1)
+            ended = os.waitpid(pid, 0)[1]
+            over.set()
+            thread.join()
+            assert ended == 0
+            """
+        )
+    )

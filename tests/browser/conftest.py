@@ -83,10 +83,10 @@ class Window:
         if message.type in ("error", "warning") and "favicon" not in message.location["url"]:
             self.complaints.append(f"{self.page.url}: {message.text}")
 
-    def log_in(self, password: str = "admin") -> None:
+    def log_in(self, password: str = "admin", name: str = "admin") -> None:
         """Fill in the admin's form and send it."""
         self.page.goto("/admin/login/?next=/admin/")
-        self.page.get_by_label("Username").fill("admin")
+        self.page.get_by_label("Username").fill(name)
         self.page.get_by_label("Password").fill(password)
         self.page.get_by_role("button", name="Log in").click()
 

@@ -59,7 +59,7 @@ class Reader:
             trace
             for trace, text in links.evaluate_all(
                 """links => links.map(link => [
-                    link.search.slice("?q=".length), link.title || link.textContent,
+                    link.pathname.split("/").at(-2), link.title || link.textContent,
                 ])"""
             )
             if text == origin or not origin

@@ -1,5 +1,6 @@
 """Every page of the playground opens, and every button on it does what it says."""
 
+import csv
 import re
 
 import pytest
@@ -9,6 +10,7 @@ from project.playground.lessons import LESSONS
 from project.playground.registry import Action, actions
 from tests.browser.conftest import Window
 
+LIST = "/admin/signals_demo/signalevent/"
 SECONDS_OF_A_CHILD_PROCESS = 30
 
 
@@ -45,8 +47,39 @@ def test_a_button_shows_what_it_fires(window: Window, action: Action) -> None:
 @pytest.mark.parametrize("view", ["", "changes", "logins", "requests", "errors", "schema"])
 def test_the_admin_shows_the_events(window: Window, view: str) -> None:
     window.log_in()
-    window.page.goto(f"/admin/signals_demo/signalevent/?view={view}")
-    expect(window.page.locator(".signals-tabs [aria-current]")).to_have_count(1)
+    window.page.goto(f"{LIST}?view={view}")
+    expect(window.page.locator("[aria-label='Quick views'] [aria-current]")).to_have_count(1)
     if window.page.locator("#result_list").count():
         window.page.locator("#result_list .field-what a").first.click()
         expect(window.page.locator(".signals-tree .signals-current")).to_be_visible()
+
+
+def test_ticked_events_are_downloaded(window: Window) -> None:
+    window.log_in()
+    page = window.page
+    page.goto(LIST)
+    for box in page.locator("#result_list tbody .action-select").all()[:2]:
+        box.check()
+    expect(page.locator(".action-counter")).to_contain_text("2 of ")
+    page.locator("select[name=action]").select_option(label="Download selected events as CSV")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Run").click()
+    with download.value.path().open(encoding="utf-8", newline="") as file:
+        assert len(list(csv.DictReader(file))) == 2
+
+
+# For each element with such a text of its own: how it keeps it from what stands beside it.
+TURNED = """() => [...document.body.querySelectorAll("*")]
+    .filter(one => [...one.childNodes].some(
+        child => child.nodeType === Node.TEXT_NODE && child.data.includes("\\u202e")))
+    .map(one => getComputedStyle(one).unicodeBidi)"""
+
+
+def test_what_turns_the_direction_of_writing_turns_no_other_words(window: Window) -> None:
+    window.log_in()
+    page = window.page
+    page.request.get("/%E2%80%AEsdrow/")
+    page.wait_for_timeout(1000)  # until it is stored
+    page.goto(f"{LIST}?signal=request_finished")
+    expect(page.locator("#result_list")).to_contain_text("sdrow")
+    assert set(page.evaluate(TURNED)) == {"isolate"}
