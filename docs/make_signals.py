@@ -12,6 +12,7 @@ DOCS = Path(__file__).resolve().parent
 if __name__ == "__main__":
     sys.path.insert(0, str(DOCS.parent))
 
+from signals_demo.builtin import CODE, release_name  # noqa: E402
 from signals_demo.catalog import BUILT_IN, CONNECT_OPTIONS, Argument, BuiltIn, Family  # noqa: E402
 
 HEAD = """\
@@ -20,14 +21,9 @@ HEAD = """\
 <!-- Written by `python docs/make_signals.py` from signals_demo/catalog.py: change it there. -->
 
 Every signal that Django sends by itself, in Django 5.2, 6.0 and 6.1. Every receiver gets the
-`sender` and the `signal`, and the arguments named here.
+`sender` and the `signal`, and the arguments named here. The admin shows the same under
+*Guide*, with when each signal was last seen on your site.
 """
-
-# A call, a name with a value, a name with a dot or an underscore, an option, a constant.
-CODE = re.compile(
-    r"[A-Za-z_][\w.]*(?:\([^ )]*\)|=\S*[\w\]])"
-    r"|\b[A-Za-z]\w*(?:[._]\w+)+|--\w+|\b(?:None|True|False)\b"
-)
 
 
 def page() -> str:
@@ -68,7 +64,7 @@ def _section(signal: BuiltIn) -> list[str]:
     lines = [
         f"### {signal.name}",
         "",
-        f"`{signal.path}`, since Django {_release(signal.since)}.{opening}",
+        f"`{signal.path}`, since Django {release_name(signal.since)}.{opening}",
         f"[{source}]({signal.url}).",
         "",
         f"- **Fires:** {_code(signal.fires)}",
@@ -82,13 +78,8 @@ def _section(signal: BuiltIn) -> list[str]:
 
 
 def _table(arguments: Iterable[Argument]) -> list[str]:
-    rows = [f"| `{a.name}` | {_code(a.meaning)}{_when(a)} |" for a in arguments]
+    rows = [f"| `{a.name}` | {_code(a.meaning)} {a.when}".rstrip() + " |" for a in arguments]
     return ["| argument | meaning |", "| --- | --- |", *rows]
-
-
-def _when(argument: Argument) -> str:
-    since = f" Since Django {_release(argument.since)}." if argument.since else ""
-    return since if argument.always else f"{since} Not always sent."
 
 
 def _family(signal: BuiltIn) -> Family:
@@ -99,12 +90,8 @@ def _link(name: str) -> str:
     return f"[`{name}`](#{name})"
 
 
-def _release(number: tuple[int, int]) -> str:
-    return ".".join(map(str, number))
-
-
 def _code(text: object) -> str:
-    return CODE.sub(lambda match: f"`{match[0]}`", str(text))
+    return re.sub(CODE, lambda match: f"`{match[0]}`", str(text))
 
 
 if __name__ == "__main__":
