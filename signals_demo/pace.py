@@ -1,11 +1,12 @@
 """Lets the host's requests go first: the writer does its work in the pauses between them.
 
 Whoever waits for the database gives the interpreter's lock away and asks for it back a moment
-later. A writer that holds it then makes the request wait, as often as it asks a query.
+later. A writer that holds it then makes the request wait, as often as it asks a query. So does a
+database that is busy with many rows of the writer's.
 """
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from threading import get_ident
 from time import monotonic
 from typing import TypeVar
@@ -15,6 +16,9 @@ from signals_demo.bell import Bell
 Item = TypeVar("Item")
 
 STEP = 4  # rows handled at one go while a request is served: about 100 µs
+PORTION = (
+    32  # rows that the database gets at one go while requests come: about a millisecond's work
+)
 BREATH = 50e-6  # seconds: with none at all the writer would take the lock again at once
 PATIENCE = 0.1  # seconds that a batch waits for requests, all in all
 LOOK = 0.005  # seconds between two looks whether a request is still served
@@ -31,6 +35,7 @@ class Pace:
     def start_afresh(self) -> None:
         """Begin as a forked child must: what was served is the parent's to serve."""
         self._served: dict[object, float] = {}
+        self._latest = 0.0
         self._pause = Bell()
         self._is_awaited = False
         self._thread = 0
@@ -40,7 +45,7 @@ class Pace:
 
     def begin(self, request: object) -> None:
         """Note that a request is served from now on."""
-        self._served[request] = monotonic()
+        self._served[request] = self._latest = monotonic()
         if len(self._served) > MANY:
             self._forget()
 
@@ -69,9 +74,22 @@ class Pace:
             if not number % STEP:
                 self.give_way()
 
+    def portions(self, items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+        """Yield `items`: if there is time and requests come, a few at one go.
+
+        Also in the pauses between requests: one may come while the database is at work.
+        """
+        start = 0
+        while start < len(items):
+            few = self._patience > 0 and monotonic() < self._latest + LONG and self._is_writer()
+            end = start + PORTION if few else len(items)
+            yield items[start:end]
+            start = end
+            self.give_way()
+
     def give_way(self) -> None:
         """Let requests be served; if there is time, until none is."""
-        if not self._served or get_ident() != self._thread:
+        if not self._served or not self._is_writer():
             return
         time.sleep(BREATH)
         while self._patience > 0 and self._is_serving():
@@ -81,6 +99,9 @@ class Pace:
             self._pause.wait(min(self._patience, LOOK))
             self._is_awaited = False
             self._patience -= monotonic() - began
+
+    def _is_writer(self) -> bool:
+        return get_ident() == self._thread
 
     def _is_serving(self) -> bool:
         self._forget()

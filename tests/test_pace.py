@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from signals_demo.pace import LONG, MANY, PATIENCE, STEP, Pace
+from signals_demo.pace import LONG, MANY, PATIENCE, PORTION, STEP, Pace
 
 ENOUGH = 30.0
 
@@ -100,6 +100,36 @@ def test_the_host_never_waits_for_itself(pace: Pace) -> None:
     pace.begin("a request")
     Work(pace, patience=0.0).has_ended()
     assert list(pace.steps(range(100))) == list(range(100))
+
+
+ROWS = range(3 * PORTION + 1)
+
+
+def portions(pace: Pace) -> list[int]:
+    found = [list(some) for some in pace.portions(ROWS)]
+    assert sum(found, []) == list(ROWS)
+    return [len(some) for some in found]
+
+
+def test_the_database_gets_few_rows_at_one_go_while_requests_come(pace: Pace) -> None:
+    pace.start(ENOUGH)
+    pace.begin("a request")
+    pace.end("a request")
+    assert portions(pace) == [PORTION, PORTION, PORTION, 1]
+    time.sleep(LONG)
+    assert portions(pace) == [len(ROWS)]
+
+
+def test_the_database_gets_all_rows_at_one_go_when_time_is_short(pace: Pace) -> None:
+    pace.start(0.0)
+    pace.begin("a request")
+    assert portions(pace) == [len(ROWS)]
+
+
+def test_the_host_s_own_rows_are_not_divided(pace: Pace) -> None:
+    Work(pace, patience=ENOUGH).has_ended()
+    pace.begin("a request")
+    assert portions(pace) == [len(ROWS)]
 
 
 def test_a_forked_child_serves_none_of_its_parents_requests(pace: Pace) -> None:

@@ -245,7 +245,8 @@ def _insert_all(connection: BaseDatabaseWrapper, rows: Sequence[Row]) -> None:
     sql = partial(_insert_sql, _table(), connection.vendor, connection.ops.quote_name)
     if connection.vendor != "sqlite":
         with closing(connection.create_cursor()) as cursor:
-            cursor.executemany(sql(1), list(map(adapt, rows)))
+            for some in pace.portions(rows):
+                cursor.executemany(sql(1), list(map(adapt, some)))
         return
     # SQLite's driver takes the interpreter's lock back after each statement, and a busy host makes
     # it wait for that: so few statements. Not on Django's cursor, which rewrites each of them.
@@ -284,13 +285,11 @@ def _copy(connection: BaseDatabaseWrapper, rows: Sequence[Row]) -> None:
     quote = connection.ops.quote_name
     names = ", ".join(map(quote, Row._fields))
     # Not Django's cursor, which puts values into the text of a statement.
-    with (
-        _driver(connection).Cursor(connection.connection) as cursor,
-        cursor.copy(f"COPY {quote(_table())} ({names}) FROM STDIN") as copy,
-    ):
-        for row in pace.steps(rows):
-            copy.write_row(row)
-        pace.give_way()
+    with _driver(connection).Cursor(connection.connection) as cursor:
+        for some in pace.portions(rows):
+            with cursor.copy(f"COPY {quote(_table())} ({names}) FROM STDIN") as copy:
+                for row in pace.steps(some):
+                    copy.write_row(row)
 
 
 def _adapter(connection: BaseDatabaseWrapper) -> Callable[[Row], Values]:
