@@ -107,7 +107,7 @@ ROWS = range(3 * PORTION + 1)
 
 def portions(pace: Pace) -> list[int]:
     found = [list(some) for some in pace.portions(ROWS)]
-    assert sum(found, []) == list(ROWS)
+    assert [row for some in found for row in some] == list(ROWS)
     return [len(some) for some in found]
 
 

@@ -362,7 +362,7 @@ def test_models_that_are_gone_leave_nothing_behind() -> None:
 
 def test_a_class_in_the_place_of_one_that_is_gone_is_heard_or_not_by_its_own_name() -> None:
     with recorded(SINKS=MEMORY, EXCLUDE_MODELS=["shapes.Unwanted"]):
-        for _ in range(50):
+        for _ in range(10):
             wanted = made("Wanted")
             assert len(fired(lambda model=wanted: model(pk=1))) == 2  # type: ignore[misc]
             del wanted

@@ -30,8 +30,8 @@ Block = Callable[[], AbstractContextManager[Any]]
 """What opens a transaction."""
 
 SIGNAL, ORIGIN = "signal", "origin"
-# Before all others in the order of keys: MySQL locks the key after one that it adds, and who adds a
-# sum must not wait there for who waits to note this one.
+# Before all others in the order of keys: MySQL locks the key after one that it adds, and who adds
+# a sum must not wait there for who waits to note this one.
 DONE = "done"
 TOTAL = "total"
 IN_DAYS = {SIGNAL: "signal/day", ORIGIN: "origin/day"}
