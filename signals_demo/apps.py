@@ -1,12 +1,20 @@
 from types import ModuleType
+from typing import Any
 
 from django.apps import AppConfig
 from django.core import checks
-from django.core.signals import setting_changed
 from django.utils.translation import gettext_lazy as _
 
-from signals_demo import receivers, startup
-from signals_demo.checks import check_settings
+from signals_demo import dormant, startup
+
+# What is imported below is not loaded where nothing of it is needed.
+
+
+def check(**kwargs: Any) -> list[checks.CheckMessage]:
+    """Check the settings, as `manage.py check` does."""
+    from signals_demo.checks import check_settings
+
+    return check_settings(**kwargs)
 
 
 class SignalsDemoConfig(AppConfig):
@@ -17,10 +25,17 @@ class SignalsDemoConfig(AppConfig):
 
     def __init__(self, app_name: str, app_module: ModuleType) -> None:
         super().__init__(app_name, app_module)
-        receivers.connect_early()
+        if not dormant.is_wanted():
+            from signals_demo import receivers
+
+            receivers.connect_early()
 
     def ready(self) -> None:
-        receivers.connect()
-        setting_changed.connect(receivers.reconnect, dispatch_uid="signals_demo.receivers")
-        checks.register(check_settings, "signals_demo")
+        if dormant.is_wanted():
+            dormant.begin()
+        else:
+            from signals_demo import receivers
+
+            receivers.begin()
+        checks.register(check, "signals_demo")
         startup.note()

@@ -7,12 +7,13 @@ import logging
 import sys
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import MethodType
 from typing import Any
 from weakref import WeakSet
 
 from django.apps import apps
+from django.core.signals import setting_changed
 from django.db.models import Model
 from django.db.models.base import ModelBase
 from django.db.models.signals import class_prepared
@@ -168,6 +169,13 @@ def wanted(model: type[Model]) -> bool:
     return (include is None or not labels.isdisjoint(map(str.lower, include))) and (
         labels.isdisjoint(map(str.lower, exclude))
     )
+
+
+def begin(behind: Mapping[str, list[Entry]] | None = None) -> None:
+    """Connect everything, each behind what is given, and follow changes of the setting."""
+    _places.update(behind or {})
+    connect()
+    setting_changed.connect(reconnect, dispatch_uid="signals_demo.receivers")
 
 
 def connect() -> None:

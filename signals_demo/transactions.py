@@ -133,6 +133,9 @@ def _levels(connection: BaseDatabaseWrapper) -> Levels:
     levels: Levels | None = connection.__dict__.get(_NAME)
     if levels is None:
         levels = connection.__dict__[_NAME] = []
+        if connection.in_atomic_block:  # which began before anybody watched
+            sids = [sid for sid in connection.savepoint_ids if sid]
+            levels.extend(map(_Level, (None, *sids)))
     return levels
 
 

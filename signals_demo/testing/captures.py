@@ -10,7 +10,7 @@ from typing import Any, TypeVar, Unpack
 
 from django.core.exceptions import ImproperlyConfigured
 
-from signals_demo import catalog
+from signals_demo import catalog, dormant
 from signals_demo.conf import config
 from signals_demo.events import Event, Row, row_of
 from signals_demo.receivers import connect_test_signals, keep_values, wake
@@ -24,6 +24,7 @@ from signals_demo.writer import taps, writer
 F = TypeVar("F", bound=Callable[..., Any])
 
 # Now, and not when the first capture begins: what a test changes in it was often made before.
+dormant.awaken()
 keep_values()
 
 
