@@ -29,7 +29,8 @@ def _is_test_run() -> bool:
     if "PYTEST_VERSION" in os.environ and "_pytest" in sys.modules:
         return True
     # The apps are ready before Django's command is found, let alone the test environment set up.
-    return sys.argv[1:2] == ["test"] and sys.argv[0].endswith(_PROGRAMS)
+    words = getattr(sys, "argv", [])  # an interpreter inside another program may have none
+    return words[1:2] == ["test"] and words[0].endswith(_PROGRAMS)
 
 
 def begin() -> None:
