@@ -21,6 +21,7 @@ def open_command(page: Page) -> None:
     page.goto(f"{EVENTS}?signal=post_migrate&origin=command")
     page.locator("td.field-started_by a").first.click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("demo")
+    page.wait_for_load_state()
 
 
 def test_from_an_event_to_its_row_and_back(page: Page) -> None:
@@ -38,6 +39,8 @@ def test_from_an_event_to_its_row_and_back(page: Page) -> None:
 def test_the_bars_stand_where_the_scale_is(page: Page) -> None:
     page.goto(f"{EVENTS}?signal=user_logged_in")
     page.locator("td.field-started_by a").first.click()
+    expect(page.locator(".signals-scale svg")).to_be_visible()
+    page.wait_for_load_state()  # until then rows come that make the tree wider
     scale = page.locator(".signals-scale svg").bounding_box()
     bars = [bar.bounding_box() for bar in page.locator(".signals-bar").all()]
     assert len(bars) > 5

@@ -39,14 +39,13 @@ MODES = {
 # transactions, `_state`, pickles, threads.
 QUICK = """
     asgi async auth_tests.test_auth_backends auth_tests.test_middleware auth_tests.test_models
-    auth_tests.test_signals backends basic bulk_create composite_pk contenttypes_tests db_utils
-    defer delete delete_regress dispatch fixtures force_insert_update generic_relations
-    get_or_create handlers known_related_objects m2m_recursive m2m_regress m2m_signals m2m_through
-    m2m_through_regress many_to_many migrate_signals model_inheritance model_inheritance_regress
-    model_regress multiple_database prefetch_related proxy_model_inheritance proxy_models
-    queryset_pickle raw_query requests_tests save_delete_hooks select_for_update serializers
-    servers sessions_tests signals swappable_models tasks test_client test_client_regress
-    test_utils transaction_hooks transactions update_only_fields wsgi
+    auth_tests.test_signals backends basic bulk_create composite_pk defer delete delete_regress
+    dispatch fixtures force_insert_update generic_relations handlers m2m_regress m2m_signals
+    m2m_through m2m_through_regress many_to_many migrate_signals model_inheritance
+    model_inheritance_regress model_regress multiple_database prefetch_related
+    proxy_model_inheritance proxy_models requests_tests save_delete_hooks select_for_update
+    servers sessions_tests signals tasks test_client test_client_regress test_utils
+    transaction_hooks transactions update_only_fields wsgi
 """.split()
 
 # In a traceback.
