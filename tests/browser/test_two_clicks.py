@@ -17,11 +17,12 @@ def page(window: Window) -> Page:
 
 
 def follow(page: Page, *links: str | Locator) -> None:
-    """Click on each link in turn."""
+    """Click on each link in turn, and wait until the page that it leads to is there as a whole."""
     for link in links:
         if isinstance(link, str):
             link = page.locator("#content").get_by_role("link", name=link, exact=True).first
-        link.click()
+        with page.expect_navigation():
+            link.click()
 
 
 EVENTS = "Signal events"
