@@ -14,12 +14,12 @@ from django.apps import apps
 from django.conf import settings
 from django.db.models import Model, Q, Subquery
 
+from signals_demo.horizon import HORIZON, at_once
 from signals_demo.keyset import beyond
 from signals_demo.modelinfo import info_of
 from signals_demo.models import SignalEvent
 from signals_demo.values import key_text
 
-HORIZON = 10_000
 NEWEST_FIRST = ("-occurred_at", "-sequence", "-pk")
 
 _LINKED = ("post_add", "post_remove", "post_clear")
@@ -125,13 +125,8 @@ class History:
             SignalEvent.objects.filter(each, older).order_by("-occurred_at").values("occurred_at")
             for each in self.ranges
         ]
-        ends = SignalEvent.objects.at_once(
-            **{
-                f"range_{number}": Subquery(rows[HORIZON - 1 : HORIZON])
-                for number, rows in enumerate(ranges)
-            }
-        )
-        return max((end for end in ends.values() if end is not None), default=None)
+        ends = at_once([Subquery(rows[HORIZON - 1 : HORIZON]) for rows in ranges])
+        return max((end for end in ends if end is not None), default=None)
 
 
 def of_person(actor_pk: str) -> History:

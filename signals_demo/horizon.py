@@ -88,7 +88,7 @@ class Filters:
             [self._end(each, max(reach // len(ranges), size), is_back) for each in ranges]
             for ranges in self.ranges or [[Q()]]
         ]
-        ends = iter(_at_once([end for each in filters for end in each]))
+        ends = iter(at_once([end for each in filters for end in each]))
         # A filter's rows are enough from where those of its fullest range end; and the filter
         # that few events pass leads far with as many of them.
         nearest, farthest = (min, max) if is_back else (max, min)
@@ -106,6 +106,7 @@ class Filters:
         return Subquery(events.values("occurred_at")[reach : reach + 1])
 
 
-def _at_once(queries: Sequence[Subquery]) -> list[datetime | None]:
+def at_once(queries: Sequence[Subquery]) -> list[datetime | None]:
+    """Return the time that each query finds, None for one that finds none. Runs one query."""
     named = {f"end_{number}": query for number, query in enumerate(queries)}
     return list(SignalEvent.objects.at_once(**named).values())

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -209,6 +210,10 @@ class Project:
         for name, text in (files | {"views": textwrap.dedent(views)}).items():
             (folder / f"{name}.py").write_text(text)
         return cls(folder)
+
+    def copy(self, folder: Path) -> "Project":
+        """Return a copy of it, with its database, in a folder that does not exist yet."""
+        return Project(Path(shutil.copytree(self.folder, folder)))
 
     @property
     def environment(self) -> dict[str, str]:

@@ -87,7 +87,7 @@ def journaled(tmp_path_factory: pytest.TempPathFactory) -> Project:
 @pytest.fixture
 def project(journaled: Project, tmp_path: Path) -> Project:
     """Return a project with an empty record."""
-    copy = Project(Path(shutil.copytree(journaled.folder, tmp_path / "project")))
+    copy = journaled.copy(tmp_path / "project")
     copy.execute("DELETE FROM signals_demo_signalevent")
     return copy
 

@@ -1,7 +1,6 @@
 """Databases that fail in earnest: nothing lost, nothing twice, and the host goes on."""
 
 import re
-import shutil
 import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
@@ -128,7 +127,7 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 @pytest.fixture
 def project(migrated: Project, tmp_path: Path) -> Project:
-    return Project(Path(shutil.copytree(migrated.folder, tmp_path / "project")))
+    return migrated.copy(tmp_path / "project")
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """Servers that fork workers: what a worker captures is stored, however it ends."""
 
 import os
-import shutil
 import signal
 import sqlite3
 from contextlib import closing
@@ -77,7 +76,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 @pytest.fixture
 def project(loaded: Project, tmp_path: Path) -> Project:
-    copy = Project(Path(shutil.copytree(loaded.folder, tmp_path / "project")))
+    copy = loaded.copy(tmp_path / "project")
     copy.execute("DELETE FROM signals_demo_signalevent")
     (copy.folder / "fired").write_bytes(b"")
     return copy

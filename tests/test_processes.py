@@ -1,7 +1,6 @@
 """Whole processes: how they begin, fork and end, and what is stored of them."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -26,7 +25,7 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Project:
 @pytest.fixture
 def project(migrated: Project, tmp_path: Path) -> Project:
     """Return a project with an empty record."""
-    copy = Project(Path(shutil.copytree(migrated.folder, tmp_path / "project")))
+    copy = migrated.copy(tmp_path / "project")
     assert copy.events() != []
     copy.execute("DELETE FROM signals_demo_signalevent")
     return copy

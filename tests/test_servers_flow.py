@@ -1,7 +1,6 @@
 """Real servers, many requests at once: each event in its own request, and none missing."""
 
 import json
-import shutil
 import signal
 import socket
 import sys
@@ -99,7 +98,7 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 @pytest.fixture
 def project(migrated: Project, tmp_path: Path) -> Project:
-    return Project(Path(shutil.copytree(migrated.folder, tmp_path / "project")))
+    return migrated.copy(tmp_path / "project")
 
 
 @contextmanager

@@ -83,7 +83,6 @@ class DatabaseSink(BaseSink):
             parts = summaries.of(rows)
             with _our_turn(connection, len(rows)):
                 _copy(connection, rows)
-                pace.give_way()
                 summaries.add(connection, parts)
                 pace.give_way()
         except (*REFUSALS, DatabaseError) as error:
@@ -97,13 +96,11 @@ class DatabaseSink(BaseSink):
             # Not in the transaction: SQLite would have the host wait for what waits for the host.
             parts = [] if config().inline else summaries.of(rows)
             with _our_turn(connection, len(rows)):
-                if config().inline:
-                    _insert_all(connection, rows)
-                elif _some_are_there(connection, rows):
-                    _insert_all(connection, rows)
+                again = not config().inline and _some_are_there(connection, rows)
+                _insert_all(connection, rows)
+                if again:
                     summaries.count_anew(connection, summaries.keys_of(rows))
-                else:
-                    _insert_all(connection, rows)
+                elif parts:
                     summaries.add(connection, parts)
         except (*REFUSALS, DatabaseError) as error:
             if not _is_refusal(error):
