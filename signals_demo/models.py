@@ -191,6 +191,7 @@ class SignalTrace(models.Model):
     rolled_back = models.PositiveBigIntegerField(
         _("rolled back"), help_text=_("Events whose transaction was rolled back.")
     )
+    general_name = models.CharField(max_length=255, blank=True)  # `…` for the keys in it
 
     class Meta:
         verbose_name = _("trace")
@@ -211,6 +212,7 @@ class SignalTrace(models.Model):
             models.Index(fields=["rolled_back", "started_at"], name="signals_demo_t_undone"),
             models.Index(fields=["actor_pk", "started_at", "id"], name="signals_demo_t_actor"),
             models.Index(fields=["origin", "started_at", "id"], name="signals_demo_t_origin"),
+            models.Index(fields=["general_name", "started_at", "id"], name="signals_demo_t_name"),
         ]
 
     def __str__(self) -> str:
@@ -240,6 +242,10 @@ class SignalHour(models.Model):
             models.UniqueConstraint(
                 fields=["kind", "hour", "name", "detail"], name="signals_demo_hour_once"
             ),
+        ]
+        # For when a signal and a sender last met.
+        indexes = [
+            models.Index(fields=["kind", "name", "detail", "hour"], name="signals_demo_h_name"),
         ]
 
     def __str__(self) -> str:

@@ -12,7 +12,8 @@ from django.db import connection, connections
 from signals_demo.factories import SignalEventFactory
 from signals_demo.models import SignalEvent, SignalHour
 from signals_demo.sinks import hours
-from signals_demo.sinks.hours import HourlySums, general, last_key, sum_up, summed_up_to
+from signals_demo.sinks.hours import HourlySums, last_key, sum_up, summed_up_to
+from signals_demo.sinks.summaries import general
 
 NOON = datetime(2030, 1, 2, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from signals_demo.models import SignalTrace
 from signals_demo.pages import requests
+from signals_demo.sinks.summaries import general
 from tests.factories import UserFactory
 
 pytestmark = pytest.mark.django_db
@@ -39,6 +40,7 @@ def make(name: str = "GET /", **fields: Any) -> SignalTrace:
         "recorder": uuid.uuid4(), "trace_id": uuid.uuid4().hex, "origin": "request",
         "origin_name": name, "started_at": start, "ended_at": start + duration,
         "duration": duration, "firings": 2, "changes": 0, "errors": 0, "rolled_back": 0,
+        "general_name": general(name),
     }  # fmt: skip
     return SignalTrace.objects.create(**values | fields)
 
@@ -158,17 +160,22 @@ def test_an_address_that_asks_for_nothing_there_is(reader: Client, address: str)
 @pytest.mark.parametrize(
     ("name", "found"),
     [
-        ("GET /a/…/", ["GET /a/1/", "GET /a/x.y/"]),
+        ("GET /a/…/", ["GET /a/1/", "GET /a/2/"]),
+        ("GET /a/2/", ["GET /a/2/"]),
+        ("GET /a/3/", []),
         ("GET /a/x.y/", ["GET /a/x.y/"]),
         ("GET /a/x…/", []),
         ("GET /a/x…y/…/", []),
         ("GET /…" * 200, []),
     ],
 )
-def test_a_name_may_leave_whole_parts_open(reader: Client, name: str, found: list[str]) -> None:
-    for each in ("GET /a/1/", "GET /a/x.y/", "GET /a/x.y/z/"):
+def test_a_name_may_leave_the_keys_open(reader: Client, name: str, found: list[str]) -> None:
+    for each in ("GET /a/1/", "GET /a/2/", "GET /a/x.y/", "GET /a/x.y/1/"):
         make(each)
-    assert sorted(names(reader, f"?{urlencode({'name': name})}")) == found
+    for others in ({}, {"origin": "request"}, {"kind": "requests", "order": "slowest"}):
+        assert sorted(names(reader, f"?{urlencode({'name': name} | others)}")) == found
+    for others in ({"origin": "task"}, {"kind": "errors"}, {"actor_pk": "7"}):
+        assert names(reader, f"?{urlencode({'name': name} | others)}") == []
 
 
 def test_only_for_those_who_may_read_the_log(client: Client) -> None:
@@ -185,8 +192,14 @@ def test_an_empty_list_says_so(reader: Client) -> None:
 @pytest.mark.parametrize("order", ["", "slowest", "firings"])
 @pytest.mark.parametrize("few", [0, 1000], ids=["by the index", "sorted"])
 @pytest.mark.parametrize("name", ["rare", "GET /rare/…/"])
-def test_a_name_that_hardly_occurs_is_looked_for_page_by_page(
-    reader: Client, monkeypatch: pytest.MonkeyPatch, order: str, few: int, name: str
+@pytest.mark.parametrize("others", [{"origin": "request"}, {"actor_pk": "7"}], ids=["", "of one"])
+def test_a_name_that_hardly_occurs_is_found_in_its_index_or_page_by_page(
+    reader: Client,
+    monkeypatch: pytest.MonkeyPatch,
+    order: str,
+    few: int,
+    name: str,
+    others: dict[str, str],
 ) -> None:
     monkeypatch.setattr(requests, "HORIZON", 20)
     monkeypatch.setattr(requests, "FEW", few)
@@ -196,11 +209,10 @@ def test_a_name_that_hardly_occurs_is_looked_for_page_by_page(
         trace = make(
             name.replace("…", str(number)) if is_rare else "common",
             started_at=START + timedelta(seconds=number), firings=number // 30,
-            duration=timedelta(milliseconds=number // 9),
+            duration=timedelta(milliseconds=number // 9), actor_pk="7",
         )  # fmt: skip
         wanted += [trace.pk] if is_rare else []
-    common = {"order": order, "name": name, "origin": "request"}
-    seen, pages, address = [], 0, "?" + urlencode(common)
+    seen, pages, address = [], 0, "?" + urlencode({"order": order, "name": name} | others)
     while address:
         with CaptureQueriesContext(connection) as queries:
             response = reader.get(PAGE + address)
@@ -212,4 +224,4 @@ def test_a_name_that_hardly_occurs_is_looked_for_page_by_page(
         assert b"Nothing matches." not in response.content or not address
         pages += 1
     assert seen == wanted[::-1]
-    assert pages == 4
+    assert pages == (1 if "origin" in others and (few or not order) else 4)

@@ -262,6 +262,7 @@ class Migration(migrations.Migration):
                         verbose_name="rolled back",
                     ),
                 ),
+                ("general_name", models.CharField(blank=True, max_length=255)),
             ],
             options={
                 "verbose_name": "trace",
@@ -281,6 +282,9 @@ class Migration(migrations.Migration):
                     ),
                     models.Index(
                         fields=["origin", "started_at", "id"], name="signals_demo_t_origin"
+                    ),
+                    models.Index(
+                        fields=["general_name", "started_at", "id"], name="signals_demo_t_name"
                     ),
                 ],
                 "constraints": [
@@ -303,6 +307,11 @@ class Migration(migrations.Migration):
             ],
             options={
                 "default_permissions": (),
+                "indexes": [
+                    models.Index(
+                        fields=["kind", "name", "detail", "hour"], name="signals_demo_h_name"
+                    ),
+                ],
                 "constraints": [
                     models.UniqueConstraint(
                         fields=("kind", "hour", "name", "detail"), name="signals_demo_hour_once"

@@ -23,24 +23,26 @@ from signals_demo.models import Origin, SignalTrace
 from signals_demo.pages.page import LogAdmin, render
 from signals_demo.presentation import in_short, in_words
 from signals_demo.selection import NotUnderstood, moment, period
-from signals_demo.sinks.hours import ANY
+from signals_demo.sinks.summaries import ANY, general
 from signals_demo.timeline import Links
 
 SIZE = 50
 FEW = 40_000
 """How many traces can be sorted for a page."""
 HORIZON = 10_000
-"""How many traces a page looks through for a name, which no index serves."""
+"""How many traces a page looks through for those of a name, in an index that has others too."""
 LONGEST_BAR = 100
-LONGEST_NAME = 255  # as the field has it
 
-KINDS: Mapping[str, tuple[LazyText, Q]] = {
-    "": (_("Everything"), Q()),
-    "requests": (_("Requests"), Q(origin=Origin.REQUEST)),
-    "commands": (_("Commands"), Q(origin=Origin.COMMAND)),
-    "tasks": (_("Tasks"), Q(origin=Origin.TASK)),
-    "errors": (_("With an exception"), Q(errors__gt=0)),
-    "undone": (_("With a rollback"), Q(rolled_back__gt=0)),
+Condition = Mapping[str, Any]
+"""A field, or none, and what it has to be."""
+
+KINDS: Mapping[str, tuple[LazyText, Condition]] = {
+    "": (_("Everything"), {}),
+    "requests": (_("Requests"), {"origin": Origin.REQUEST}),
+    "commands": (_("Commands"), {"origin": Origin.COMMAND}),
+    "tasks": (_("Tasks"), {"origin": Origin.TASK}),
+    "errors": (_("With an exception"), {"errors__gt": 0}),
+    "undone": (_("With a rollback"), {"rolled_back__gt": 0}),
 }
 ORDERS: Mapping[str, tuple[LazyText, str]] = {
     "": (_("Newest first"), "started_at"),
@@ -93,20 +95,24 @@ class Wanted:
 
         Runs a query more if it is filtered and not in the order of time, and one for a name.
         """
-        found = SignalTrace.objects.filter(self._served())
+        in_time = SignalTrace.objects.filter(self._in_time())
+        served, passing = self._conditions()
+        found = looked_through = in_time.filter(*(Q(**each) for each in served))
         are_few = self._are_few(found)
+        if self.name and self.order and not are_few:
+            # In the index of that order, which has all traces, whatever is filtered.
+            found, looked_through = in_time, SignalTrace.objects.all()
+            passing += served
         order = (f"-{self.field}", "-pk")
         # Of few, the index of that order might have to be read to its end: rather sort them.
         first = Coalesce(self.field, self.field).desc() if are_few else order[0]
         if self.after is not None:
-            found = found.filter(beyond(order, self.after))
+            place = beyond(order, self.after)
+            found, looked_through = found.filter(place), looked_through.filter(place)
         edge = None
         if self.name:
-            # The index of another order has all traces, whatever is filtered.
-            is_alone = self.order and not are_few
-            looked_through = self._all_beyond(order) if is_alone else found
             edge = _edge(looked_through.order_by(first, order[1]), self.field)
-            found = found.filter(_named(self.name))
+            found = _filtered(found, passing)
         if edge is not None:
             value, pk = edge
             found = found.filter(
@@ -118,26 +124,29 @@ class Wanted:
             return Page(traces, self.place_of(traces[-1]))
         return Page(traces, "" if edge is None else self._place(*edge), edge is not None)
 
-    def _all_beyond(self, order: tuple[str, str]) -> QuerySet[SignalTrace]:
-        found = SignalTrace.objects.all()
-        return found if self.after is None else found.filter(beyond(order, self.after))
+    def _in_time(self) -> Q:
+        if not self.time:
+            return Q()
+        since, until = period(self.time)
+        found = Q(started_at__gte=since)
+        return found if until is None else found & Q(started_at__lt=until)
 
-    def _served(self) -> Q:
-        """Return the conditions that an index serves."""
-        condition = KINDS[self.kind][1]
-        if self.time:
-            since, until = period(self.time)
-            condition &= Q(started_at__gte=since)
-            if until is not None:
-                condition &= Q(started_at__lt=until)
-        if self.origin:
-            condition &= Q(origin=self.origin)
-        if self.actor_pk:
-            condition &= Q(actor_pk=self.actor_pk)
-        return condition
+    def _conditions(self) -> tuple[list[Condition], list[Condition]]:
+        """Return the conditions that an index serves, and those that each row has to pass."""
+        chosen = [KINDS[self.kind][1]]
+        chosen += [{"origin": self.origin}] if self.origin else []
+        chosen += [{"actor_pk": self.actor_pk}] if self.actor_pk else []
+        if not self.name:
+            return chosen, []
+        name: list[Condition] = [{"general_name": general(self.name)}]
+        exact: list[Condition] = [] if ANY in self.name else [{"origin_name": self.name}]
+        # A name leaves fewer than an origin, and more than the other filters.
+        if all(each.keys() <= {"origin"} for each in chosen):
+            return name, chosen + exact
+        return chosen, name + exact
 
     def _are_few(self, found: QuerySet[SignalTrace]) -> bool:
-        is_filtered = self.kind or self.time or self.origin or self.actor_pk
+        is_filtered = self.kind or self.time or self.origin or self.name or self.actor_pk
         if not (self.order and is_filtered):
             return False
         # In the order of the index that the filter has, so that it is read alone.
@@ -181,13 +190,12 @@ def _edge(traces: QuerySet[SignalTrace], field: str) -> tuple[Any, int] | None:
     return next(iter(traces.values_list(field, "pk")[HORIZON - 1 : HORIZON]), None)
 
 
-def _named(name: str) -> Q:
-    parts = name.split("/")
-    if ANY not in parts or len(name) > LONGEST_NAME:
-        return Q(origin_name=name)
-    # Only between slashes, so that the comparison takes no longer than the name is long.
-    pattern = "/".join("[^/]+" if part == ANY else re.escape(part) for part in parts)
-    return Q(origin_name__startswith=name.partition(ANY)[0]) & Q(origin_name__regex=f"^{pattern}$")
+def _filtered(traces: QuerySet[SignalTrace], conditions: list[Condition]) -> QuerySet[SignalTrace]:
+    """Filter in a way that has no database go by an index of these fields."""
+    for each in conditions:
+        fields = {f"_{name}": Coalesce(name, name) for name in each}
+        traces = traces.alias(**fields).filter(**{f"_{name}": each[name] for name in each})
+    return traces
 
 
 def _place(field: str, text: str | None) -> tuple[Any, int] | None:

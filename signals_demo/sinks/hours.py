@@ -4,7 +4,6 @@ It follows the keys that the database gives: what has a key up to `summed_up_to(
 however late it came, and what has a higher one is not yet. Several processes may do it at a time.
 """
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
@@ -19,7 +18,7 @@ from django.db.models import Max, Min, Sum
 from django.db.models.functions import TruncHour, TruncMinute
 
 from signals_demo.sinks.adaptation import duration_of
-from signals_demo.sinks.summaries import model
+from signals_demo.sinks.summaries import general, model
 from signals_demo.sinks.upsert import Upsert, greatest
 
 STEP = 5000  # keys summed up in one transaction
@@ -71,19 +70,6 @@ class Minute(_Text, TruncMinute):
     """The minute of a time."""
 
     length, rest = len("2030-01-02 03:04"), ":00"
-
-
-# An address that names one thing stands for all addresses of its kind.
-_VARIABLE = re.compile(
-    r"(?<=/)(?:\d+|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-f]{16,})(?=/|$)",
-    re.IGNORECASE,
-)
-ANY = "…"
-
-
-def general(name: str) -> str:
-    """Return the name of an origin with `…` for the keys in it: `GET /orders/…/`."""
-    return _VARIABLE.sub(ANY, name)
 
 
 class HourlySums:

@@ -1,5 +1,6 @@
 """Keeps a row of `SignalTrace` for each trace, in the transaction that stores its events."""
 
+import re
 from collections.abc import Collection, Iterable
 from contextlib import closing
 from datetime import datetime, timedelta
@@ -22,9 +23,21 @@ Key = tuple[UUID, str]
 
 _SAVED = ("post_save", "post_delete")
 
+# An address that names one thing stands for all addresses of its kind.
+_VARIABLE = re.compile(
+    r"(?<=/)(?:\d+|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-f]{16,})(?=/|$)",
+    re.IGNORECASE,
+)
+ANY = "…"
+
+
+def general(name: str) -> str:
+    """Return the name of an origin with `…` for the keys in it: `GET /orders/…/`."""
+    return _VARIABLE.sub(ANY, name)
+
 
 class Summary(NamedTuple):
-    """The fields of `SignalTrace`, in their order, but for `id`."""
+    """What rows of `SignalTrace` say, but for `general_name`, which follows from it."""
 
     recorder: UUID
     trace_id: str
@@ -168,6 +181,7 @@ def _write(
         (
             uuid_of(connection, one.recorder), *one[1:7], moment(one.started_at),
             moment(one.ended_at), duration_of(connection, one.duration), *one[10:],
+            general(one.origin_name),
         )
         for one in summaries
     ]  # fmt: skip
@@ -175,7 +189,7 @@ def _write(
 
 
 def _replaced(upsert: Upsert, connection: BaseDatabaseWrapper) -> dict[str, str]:
-    return {name: upsert.old_and_new(connection, name)[1] for name in Summary._fields[2:]}
+    return {name: upsert.old_and_new(connection, name)[1] for name in upsert.fields[2:]}
 
 
 def _added(upsert: Upsert, connection: BaseDatabaseWrapper) -> dict[str, str]:
@@ -193,6 +207,6 @@ def _added(upsert: Upsert, connection: BaseDatabaseWrapper) -> dict[str, str]:
 
 
 _ADDED, _REPLACED = (
-    Upsert(table, Summary._fields, ("trace_id", "recorder"), changed)
+    Upsert(table, (*Summary._fields, "general_name"), ("trace_id", "recorder"), changed)
     for changed in (_added, _replaced)
 )
