@@ -8,12 +8,13 @@ from django.apps import apps
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ChangeList
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from signals_demo import catalog
 from signals_demo.builtin import Family, LazyText
+from signals_demo.conditions import Filter, any_of
 from signals_demo.conf import config
 from signals_demo.horizon import Filters
 from signals_demo.modelinfo import OWN_LABELS
@@ -38,19 +39,26 @@ class ChoiceFilter(admin.SimpleListFilter):
             return value
         raise IncorrectLookupParameters
 
-    def condition(self, value: str) -> Q:
+    def conditions(self, value: str) -> Filter:
         """Return what has to hold for an event that is shown."""
         raise NotImplementedError
 
+    def is_served(self, value: str) -> bool:
+        """Return whether there is an index for this filter."""
+        return False
+
     def add_to(self, chosen: Filters) -> None:
-        """Say how this filter is served, if it is used: here by no index."""
-        chosen.has_others |= self.chosen() is not None
+        """Add this filter to those that are chosen, if it is."""
+        value = self.chosen()
+        if value is not None:
+            filters = chosen.served if self.is_served(value) else chosen.others
+            filters.append(self.conditions(value))
 
     def queryset(
         self, request: HttpRequest, queryset: QuerySet[SignalEvent]
     ) -> QuerySet[SignalEvent]:
         value = self.chosen()
-        return queryset if value is None else queryset.filter(self.condition(value))
+        return queryset if value is None else queryset.filter(any_of(self.conditions(value)))
 
     @property
     def is_open(self) -> bool:
@@ -68,23 +76,19 @@ class FamilyFilter(ChoiceFilter):
         present = {known.family for known in catalog.built_in().values()}
         return [(family.value, family.label) for family in Family if family in present]
 
-    def condition(self, value: str) -> Q:
-        return Q(signal__in=self._signals(value))
-
-    def add_to(self, chosen: Filters) -> None:
-        if value := self.chosen():
-            chosen.ranges.append([Q(signal=name) for name in self._signals(value)])
-
-    def _signals(self, family: str) -> list[str]:
+    def conditions(self, value: str) -> Filter:
         signals = catalog.built_in().values()
-        return [known.name for known in signals if known.family == family]
+        return [{"signal": known.name} for known in signals if known.family == value]
+
+    def is_served(self, value: str) -> bool:
+        return True
 
 
 class FieldFilter(ChoiceFilter):
     """Events with one value of the field that the parameter is named after."""
 
-    def condition(self, value: str) -> Q:
-        return Q(**{str(self.parameter_name): value})
+    def conditions(self, value: str) -> Filter:
+        return [{str(self.parameter_name): value}]
 
 
 class OpenFieldFilter(FieldFilter):
@@ -92,10 +96,8 @@ class OpenFieldFilter(FieldFilter):
 
     folded = True
 
-    def add_to(self, chosen: Filters) -> None:
-        value = self.chosen()
-        if value is not None:
-            chosen.ranges.append([self.condition(value)])
+    def is_served(self, value: str) -> bool:
+        return True
 
     def chosen(self) -> str | None:
         """Return the value in the address, None without one."""
@@ -190,12 +192,8 @@ class OutcomeFilter(FieldFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
         return Outcome.choices
 
-    def add_to(self, chosen: Filters) -> None:
-        value = self.chosen()
-        if value in (Outcome.ROLLED_BACK, Outcome.OPEN):  # only these are in an index
-            chosen.ranges.append([self.condition(value)])
-        else:
-            super().add_to(chosen)
+    def is_served(self, value: str) -> bool:
+        return value in (Outcome.ROLLED_BACK, Outcome.OPEN)  # only these are in the index
 
 
 class OriginFilter(FieldFilter):

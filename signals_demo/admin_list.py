@@ -6,11 +6,11 @@ from typing import Any, cast
 
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import SEARCH_VAR, ChangeList
-from django.db.models import Q
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from signals_demo.admin_filters import ChoiceFilter
+from signals_demo.conditions import any_of
 from signals_demo.history import NEWEST_FIRST, Cursor
 from signals_demo.horizon import Filters
 from signals_demo.keyset import backwards, beyond
@@ -46,9 +46,9 @@ class EventList(ChangeList):
         if not self.query.strip():
             return events
         self.search = understand(self.query)
-        if self.search.condition is None:
+        if not self.search.conditions:
             return events.none()
-        return events.filter(self.search.condition)
+        return events.filter(any_of(self.search.conditions))
 
     def _taken(self, name: str) -> str | None:
         self.filter_params.pop(name, None)
@@ -72,7 +72,9 @@ class EventList(ChangeList):
             raise IncorrectLookupParameters
         after, before = self._place(self._after), self._place(self._before)
         # Where fewer than a page are newer, the first page is meant.
-        if before is None or not self._read(before, is_back=True):
+        if self.search is not None and not self.search.conditions:
+            self.result_list = []
+        elif before is None or not self._read(before, is_back=True):
             self._read(after if before is None else None, is_back=False)
         # The templates of the admin read these; equal counts hide the number of results.
         self.result_count = self.full_result_count = len(self.result_list)
@@ -104,12 +106,15 @@ class EventList(ChangeList):
         if is_back:
             order = backwards(order)
         chosen = self._chosen()
-        events = self.queryset.order_by(*chosen.order(order))
-        if place is not None:
-            events = events.filter(beyond(order, place))
-        moment = place.occurred_at if isinstance(place, Cursor) else None
-        edge = chosen.narrow(self.list_per_page, moment, is_back=is_back)
-        events = events.filter(chosen.period)
+        here, edge = place, None
+        if not self._is_trace:
+            moment = place.occurred_at if isinstance(place, Cursor) else None
+            start = chosen.begin(moment, is_back=is_back)
+            here = place if start is None else Cursor(start)
+            edge = chosen.narrow(self.list_per_page, start or moment, is_back=is_back)
+        events = chosen.select(self.root_queryset, order)
+        if here is not None:
+            events = events.filter(beyond(order, here))
         rows = list(events[: self.list_per_page + 1])
         is_full = len(rows) > self.list_per_page
         self.stopped = edge is not None and not is_full
@@ -122,13 +127,11 @@ class EventList(ChangeList):
         chosen = Filters()
         for spec in self.filter_specs:
             cast(ChoiceFilter, spec).add_to(chosen)
-        if self._is_trace or self.queryset.query.is_empty():
-            # Read in its own order, or not at all.
-            return Filters(since=chosen.since, until=chosen.until)
         if signals := QUICK_VIEWS[self.view][1]:
-            chosen.ranges.append([Q(signal=signal) for signal in signals])
+            chosen.served.append([{"signal": signal} for signal in signals])
         if self.search is not None:
-            chosen.ranges.append(self.search.ranges)
+            # That of a trace alone has the order in which a trace is read.
+            chosen.served.insert(0, self.search.conditions)
         return chosen
 
     def _link(self, place: Any, edge: datetime | None, *, is_back: bool, is_more: bool) -> None:

@@ -1,19 +1,19 @@
 """How far to look for the events of a page, so that no page looks through very many.
 
 The rows of one range of an index come in the order of time, a page at a time. Those of several
-ranges would all have to be sorted first; and where few of them pass a filter that has no index,
-they might all have to be read. So it is asked first, of the index alone, where so many rows of
-each range end.
+ranges would all have to be sorted first; and where few of them pass another filter, all might
+have to be read. So it is asked first, of the index alone, where so many rows of each range end.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
-from django.db.models import Q, Subquery
+from django.db.models import Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
+from signals_demo import meetings
+from signals_demo.conditions import Filter, any_of, without_index
 from signals_demo.models import SignalEvent
 
 HORIZON = 10_000
@@ -21,21 +21,18 @@ HORIZON = 10_000
 
 _LEAST = timedelta(microseconds=1)
 
-Ranges = Sequence[Q]
-"""A filter as conditions that are a range of an index each, in the order of time."""
-
 
 @dataclass(slots=True)
 class Filters:
-    """What was chosen: filters that are ranges, a period, and whether there are others.
+    """What was chosen: filters that an index serves, the other ones, and a period.
 
     `since` belongs to the period, `until` does not.
     """
 
-    ranges: list[Ranges] = field(default_factory=list)
+    served: list[Filter] = field(default_factory=list)
+    others: list[Filter] = field(default_factory=list)
     since: datetime | None = None
     until: datetime | None = None
-    has_others: bool = False
 
     @property
     def period(self) -> Q:
@@ -43,30 +40,57 @@ class Filters:
         found = Q() if self.since is None else Q(occurred_at__gte=self.since)
         return found if self.until is None else found & Q(occurred_at__lt=self.until)
 
-    @property
-    def come_in_order(self) -> bool:
-        """Return whether one index has what is looked for in the order of time."""
-        alone = len(self.ranges) == 1 and not self.has_others
-        return not self.ranges or (alone and len(self.ranges[0]) == 1)
+    def select(self, events: QuerySet[SignalEvent], order: Sequence[str]) -> QuerySet[SignalEvent]:
+        """Return those that pass all of it, in this order; of the filters the first is served.
 
-    def order(self, names: Sequence[str]) -> list[Any]:
-        """Return what to order by, as `names` have it.
-
-        Where few rows have to be sorted, an expression keeps databases that misjudge how few they
-        are from going through the index of all events, which has them in order.
+        `narrow()` sees to which is the first.
         """
-        if self.come_in_order:
-            return list(names)
-        name = names[0].removeprefix("-")
+        events = events.filter(self.period)
+        if self.served:
+            events = events.filter(any_of(self.served[0]))
+        events = without_index(events, [*self.served[1:], *self.others])
+        if not self.served or len(self.served[0]) == 1:
+            return events.order_by(*order)
+        # Few have to be sorted. An expression keeps databases that misjudge how few they are
+        # from going through the index of all events, which has them in order.
+        name = order[0].removeprefix("-")
         first = Coalesce(name, name)
-        return [first.desc() if names[0].startswith("-") else first.asc(), *names[1:]]
+        return events.order_by(first.desc() if order[0].startswith("-") else first, *order[1:])
+
+    def begin(self, place: datetime | None, *, is_back: bool) -> datetime | None:
+        """Return where to begin if that is beyond `place`: where a signal and a sender last met.
+
+        None if one of the two is not chosen. Runs one query at most.
+        """
+        signals, senders = self._values("signal"), self._values("sender")
+        if signals is None or senders is None:
+            return None
+        since, until = self.since, self.until
+        if place is not None and is_back:
+            since = place if since is None else max(since, place)
+        elif place is not None:
+            until = place if until is None else min(until, place)
+        start = meetings.nearest(signals, senders, since, until, is_back=is_back)
+        near = since if is_back else until
+        if start is None or (near is not None and (start <= near if is_back else start >= near)):
+            return None
+        return start
+
+    def _values(self, name: str) -> set[str] | None:
+        """Return the values of a field that the filters let pass, None if they let pass any."""
+        found: set[str] | None = None
+        for one in self.served:
+            if all(name in each for each in one):
+                values = {each[name] for each in one}
+                found = values if found is None else found & values
+        return found
 
     def narrow(self, size: int, place: datetime | None, *, is_back: bool) -> datetime | None:
         """Let the period end where `size` events are found; return that time, None for no such.
 
         `is_back` says that the oldest are looked for first. What is looked for is beyond `place`;
         the period is left open there: of two bounds on one side, SQLite may follow the wrong one.
-        Runs one query at most.
+        Puts the filter first whose events reach farthest. Runs one query at most.
         """
         near, far = ("since", "until") if is_back else ("until", "since")
         bound = getattr(self, near)
@@ -80,25 +104,27 @@ class Filters:
         return edge
 
     def _edge(self, size: int, *, is_back: bool) -> datetime | None:
-        if self.come_in_order and not self.has_others:
-            return None
-        passes_over = self.has_others or len(self.ranges) > 1
+        passes_over = bool(self.others) or len(self.served) > 1
+        if not passes_over and all(len(one) == 1 for one in self.served):
+            return None  # they come in order
         reach = HORIZON if passes_over else 0
-        filters = [
-            [self._end(each, max(reach // len(ranges), size), is_back) for each in ranges]
-            for ranges in self.ranges or [[Q()]]
+        filters = self.served or [[{}]]
+        queries = [
+            [self._end(Q(**each), max(reach // len(one), size), is_back) for each in one]
+            for one in filters
         ]
-        ends = iter(at_once([end for each in filters for end in each]))
-        # A filter's rows are enough from where those of its fullest range end; and the filter
-        # that few events pass leads far with as many of them.
+        ends = iter(at_once([query for each in queries for query in each]))
+        # A filter's rows are enough from where those of its fullest range end.
         nearest, farthest = (min, max) if is_back else (max, min)
-        found = []
-        for each in filters:
-            known = [end for end in (next(ends) for _ in each) if end is not None]
-            if not known:
-                return None
-            found.append(nearest(known))
-        return farthest(found)
+        edges = []
+        for one in filters:
+            known = [end for end in (next(ends) for _ in one) if end is not None]
+            edges.append(nearest(known) if known else None)
+        # The one that few events pass leads far with as many of them, or to the end.
+        found = None if None in edges else farthest(filter(None, edges))
+        if self.served:
+            self.served.insert(0, self.served.pop(edges.index(found)))
+        return found
 
     def _end(self, condition: Q, reach: int, is_back: bool) -> Subquery:
         order = "occurred_at" if is_back else "-occurred_at"

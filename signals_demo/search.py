@@ -5,17 +5,16 @@ Each form of search is served by an index of `SignalEvent`, so it never scans th
 
 import re
 from dataclasses import dataclass
-from functools import reduce
-from operator import or_
 
 from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
-from django.db.models import Model, Q
+from django.db.models import Model
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from signals_demo import catalog
+from signals_demo.conditions import Filter
 from signals_demo.conf import config
 from signals_demo.traces import trace_id_of
 
@@ -40,19 +39,14 @@ FORMS = (
 class Search:
     """How a text was understood, in a sentence and as conditions, of which one has to hold.
 
-    There is none for a text that cannot be looked for. `trace_id` is set for a trace, whose
+    There are none for a text that cannot be looked for. `trace_id` is set for a trace, whose
     events are read in the order in which they fired.
     """
 
     meaning: str
-    ranges: tuple[Q, ...] = ()
+    conditions: Filter = ()
     """Each is served by one index."""
     trace_id: str = ""
-
-    @property
-    def condition(self) -> Q | None:
-        """Return what has to hold for an event, None if nothing can be looked for."""
-        return reduce(or_, self.ranges) if self.ranges else None
 
 
 def understand(text: str) -> Search:
@@ -62,10 +56,10 @@ def understand(text: str) -> Search:
         return _not_understood()
     if trace_id := trace_id_in(text):
         return Search(
-            gettext("One trace, in the order of firing."), (Q(trace_id=trace_id),), trace_id
+            gettext("One trace, in the order of firing."), [{"trace_id": trace_id}], trace_id
         )
     if name := signal_named(text):
-        return Search(gettext("The signal {name}.").format(name=name), (Q(signal=name),))
+        return Search(gettext("The signal {name}.").format(name=name), [{"signal": name}])
     first, _space, key = text.partition(" ")
     if model := model_named(first):
         return _about(model, key.strip())
@@ -73,7 +67,7 @@ def understand(text: str) -> Search:
         return _key_or_sender(text)
     user_pk = _user_named(text)
     if user_pk:
-        return Search(gettext("What {name} did.").format(name=text), (Q(actor_pk=user_pk),))
+        return Search(gettext("What {name} did.").format(name=text), [{"actor_pk": user_pk}])
     return _not_understood() if " " in text else _key_or_sender(text)
 
 
@@ -113,10 +107,10 @@ def _user_named(name: str) -> str:
 def _about(model: type[Model], key: str) -> Search:
     label = model._meta.label
     if not key:
-        return Search(gettext("The model {label}.").format(label=label), (Q(sender=label),))
+        return Search(gettext("The model {label}.").format(label=label), [{"sender": label}])
     return Search(
         gettext("The object {label} {key}.").format(label=label, key=key),
-        (Q(sender=label, object_pk=key),),
+        [{"sender": label, "object_pk": key}],
     )
 
 
@@ -124,7 +118,7 @@ def _key_or_sender(text: str) -> Search:
     # A sender that is no model of this project: a class, an app, a model that is gone.
     return Search(
         gettext("The object key {text}, or a sender of this name.").format(text=text),
-        (Q(object_pk=text), Q(sender=text)),
+        [{"object_pk": text}, {"sender": text}],
     )
 
 

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from signals_demo import catalog
 from signals_demo.builtin import Family, LazyText
+from signals_demo.conditions import any_of
 from signals_demo.keyset import beyond
 from signals_demo.models import Origin, Outcome, SignalEvent, SignalEventQuerySet
 from signals_demo.search import model_named, signal_named, understand
@@ -143,15 +144,15 @@ def _by(text: str) -> Q:
 def _searched(text: str) -> Q:
     if not text.strip():
         return Q()
-    condition = understand(text).condition
-    if condition is None:
+    conditions = understand(text).conditions
+    if not conditions:
         raise NotUnderstood(
             gettext(
                 "“{text}” is no search: give a trace id, a model, an object, a key, a user or a "
                 "signal."
             ).format(text=text)
         )
-    return condition
+    return any_of(conditions)
 
 
 # What people write.

@@ -15,7 +15,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from signals_demo import catalog, horizon
+from signals_demo import catalog, horizon, meetings
+from signals_demo.admin import SignalEventAdmin
 from signals_demo.factories import (
     PLAIN,
     SignalEventFactory,
@@ -28,6 +29,7 @@ from signals_demo.factories import (
 from signals_demo.history import Cursor
 from signals_demo.models import SignalEvent
 from signals_demo.presentation import TIMES
+from signals_demo.sinks.hours import last_key, sum_up
 from tests.factories import UserFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("only_made_events")]
@@ -316,6 +318,80 @@ def test_a_page_ends_where_it_has_looked_through_many_events(
         last = following
     assert list(chain(*walked(reader, "prev", **last)[::-1])) == wanted
     assert "Many firings were looked through" not in text_of(reader, LIST, **last)
+
+
+def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SignalEventAdmin, "list_per_page", 2)
+    monkeypatch.setattr(horizon, "HORIZON", 8)
+
+
+def scattered(days: int) -> list[int]:
+    """Make logins of users and saves of orders on each day, on some also saves of users.
+
+    Return the keys of these, the newest first.
+    """
+    now = datetime.now(UTC)
+    found = []
+    for day in range(days):
+        for minute in range(4):
+            moment = now - timedelta(days=day, minutes=minute)
+            for signal, sender in (("user_logged_in", "auth.User"), ("post_save", "shop.Order")):
+                SignalEventFactory.create(occurred_at=moment, signal=signal, sender=sender)
+        if day in (3, 7, 8):
+            event = SignalEventFactory.create(
+                occurred_at=now - timedelta(days=day, seconds=90), signal="post_save",
+                sender="auth.User",
+            )  # fmt: skip
+            found.append(event.pk)
+    return found
+
+
+@pytest.mark.parametrize("summed_up", [0.0, 0.4, 0.9, 1.0])
+@pytest.mark.parametrize(
+    "params",
+    [{"signal": "post_save", "sender": "auth.User"}, {"view": "changes", "q": "auth.User"}],
+    ids=urlencode,
+)
+def test_a_signal_and_a_sender_are_found_on_the_day_when_they_met(
+    reader: Client, monkeypatch: pytest.MonkeyPatch, params: dict[str, str], summed_up: float
+) -> None:
+    small_pages(monkeypatch)
+    wanted = scattered(12)
+    first = SignalEvent.objects.earliest("pk").pk
+    sum_up(connection, round(first - 1 + (last_key(connection) + 1 - first) * summed_up))
+    assert list(chain(*walked(reader, "next", **params))) == wanted
+    assert listed(reader, **params)[:1] == wanted[:1]
+    last = params
+    while following := followed(reader, "next", **last):
+        last = following
+    assert set(chain(*walked(reader, "prev", **last))) == set(wanted)
+    since = (datetime.now(UTC) - timedelta(days=7, hours=1)).isoformat()
+    assert list(chain(*walked(reader, "next", time=since, **params))) == wanted[:2]
+
+
+def test_a_signal_and_a_sender_that_never_met_are_not_looked_for(
+    reader: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small_pages(monkeypatch)
+    scattered(12)
+    for until in (0, last_key(connection)):
+        sum_up(connection, until)
+        with CaptureQueriesContext(connection) as queries:
+            text = text_of(reader, LIST, signal="user_logged_in", sender="shop.Order")
+        assert "No event matches" in text
+        assert "Many firings were looked through" not in text
+        assert len([each for each in queries if "signals_demo_signalevent" in each["sql"]]) == 3
+
+
+def test_a_signal_and_a_sender_are_looked_for_one_by_one_while_the_sums_are_far_behind(
+    reader: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small_pages(monkeypatch)
+    monkeypatch.setattr(meetings, "BEHIND", 5)
+    wanted = scattered(12)
+    params = {"signal": "post_save", "sender": "auth.User"}
+    assert "Many firings were looked through" in text_of(reader, LIST, **params)
+    assert list(chain(*walked(reader, "next", **params))) == wanted
 
 
 @pytest.mark.parametrize(

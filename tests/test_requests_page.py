@@ -178,6 +178,24 @@ def test_a_name_may_leave_the_keys_open(reader: Client, name: str, found: list[s
         assert names(reader, f"?{urlencode({'name': name} | others)}") == []
 
 
+@pytest.mark.parametrize("few", [0, 1000], ids=["by the index", "sorted"])
+@pytest.mark.parametrize("order", list(requests.ORDERS))
+@pytest.mark.parametrize("kind", list(requests.KINDS))
+def test_a_name_goes_with_every_kind_in_every_order(
+    reader: Client, monkeypatch: pytest.MonkeyPatch, kind: str, order: str, few: int
+) -> None:
+    monkeypatch.setattr(requests, "FEW", few)
+    origins = {"commands": "command", "tasks": "task"}
+    fields = {"origin": origins.get(kind, "request"), "errors": 1, "rolled_back": 1}
+    make("GET /a/1/", **fields)
+    make("GET /b/1/", **fields)
+    make("GET /a/2/", origin="test")
+    for name in ("GET /a/…/", "GET /a/1/"):
+        address = f"?{urlencode({'name': name, 'kind': kind, 'order': order})}"
+        assert set(names(reader, address)) - {"GET /a/2/"} == {"GET /a/1/"}
+        assert ("GET /a/2/" in names(reader, address)) == (not kind and "…" in name)
+
+
 def test_only_for_those_who_may_read_the_log(client: Client) -> None:
     assert client.get(PAGE).status_code == 302
     client.force_login(UserFactory.create(is_staff=True))

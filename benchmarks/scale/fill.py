@@ -112,8 +112,16 @@ def _sum_up_traces() -> None:
     # In the order of time, in which they would have come.
     order = summaries.Summary._fields.index("started_at") + 1
     with connection.cursor() as cursor:
+        cursor.execute("CREATE TEMPORARY TABLE names (exact varchar PRIMARY KEY, general varchar)")
+        exact = SignalEvent.objects.order_by().values_list("origin_name", flat=True).distinct()
+        cursor.executemany(
+            "INSERT INTO names VALUES (%s, %s)",
+            [(name, summaries.general(name)) for name in exact.iterator()],
+        )
         cursor.execute(
-            f"INSERT INTO {summaries.table()} ({names}) {sql} ORDER BY {order}",  # noqa: S608
+            f"INSERT INTO {summaries.table()} ({names}, general_name)"  # noqa: S608
+            f" SELECT traces.*, general FROM ({sql}) traces JOIN names ON exact = _origin_name"
+            f" ORDER BY {order}",
             params,
         )
 

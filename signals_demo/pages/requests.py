@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 
 from signals_demo.admin_filters import TimeFilter
 from signals_demo.builtin import LazyText
+from signals_demo.conditions import Condition, without_index
 from signals_demo.keyset import beyond
 from signals_demo.models import Origin, SignalTrace
 from signals_demo.pages.page import LogAdmin, render
@@ -32,9 +33,6 @@ FEW = 40_000
 HORIZON = 10_000
 """How many traces a page looks through for those of a name, in an index that has others too."""
 LONGEST_BAR = 100
-
-Condition = Mapping[str, Any]
-"""A field, or none, and what it has to be."""
 
 KINDS: Mapping[str, tuple[LazyText, Condition]] = {
     "": (_("Everything"), {}),
@@ -112,7 +110,7 @@ class Wanted:
         edge = None
         if self.name:
             edge = _edge(looked_through.order_by(first, order[1]), self.field)
-            found = _filtered(found, passing)
+            found = without_index(found, ([each] for each in passing))
         if edge is not None:
             value, pk = edge
             found = found.filter(
@@ -188,14 +186,6 @@ class Page:
 def _edge(traces: QuerySet[SignalTrace], field: str) -> tuple[Any, int] | None:
     """Return the place of the last trace that is looked through, None if that is the last."""
     return next(iter(traces.values_list(field, "pk")[HORIZON - 1 : HORIZON]), None)
-
-
-def _filtered(traces: QuerySet[SignalTrace], conditions: list[Condition]) -> QuerySet[SignalTrace]:
-    """Filter in a way that has no database go by an index of these fields."""
-    for each in conditions:
-        fields = {f"_{name}": Coalesce(name, name) for name in each}
-        traces = traces.alias(**fields).filter(**{f"_{name}": each[name] for name in each})
-    return traces
 
 
 def _place(field: str, text: str | None) -> tuple[Any, int] | None:

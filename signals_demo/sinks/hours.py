@@ -101,7 +101,7 @@ def last_key(connection: BaseDatabaseWrapper) -> int:
 def summed_up_to(connection: BaseDatabaseWrapper) -> int:
     """Return the key of the last event that is in the sums; if there is none, one before all."""
     hours = model("signalhour").objects.using(connection.alias)
-    row = hours.filter(**_how_far()).values_list("firings", flat=True)[:1]
+    row = hours.filter(**how_far()).values_list("firings", flat=True)[:1]
     return next(iter(row), None) or _before_next(connection)
 
 
@@ -134,7 +134,7 @@ def sum_up(
     return done >= until
 
 
-def _how_far() -> dict[str, Any]:
+def how_far() -> dict[str, Any]:
     """Return the key under which it is noted how far the sums go: an hour before all events."""
     beginning = datetime(1970, 1, 1, tzinfo=UTC if settings.USE_TZ else None)
     return {"hour": beginning, "kind": DONE, "name": "", "detail": ""}
@@ -144,7 +144,7 @@ def _begun(connection: BaseDatabaseWrapper) -> int:
     """Return where the sums end, which is noted from now on if it was not."""
     hours = model("signalhour").objects.using(connection.alias)
     row, _is_new = hours.get_or_create(
-        **_how_far(),
+        **how_far(),
         defaults={"firings": partial(_before_next, connection), "longest": timedelta()},
     )
     return int(row.firings)
@@ -154,7 +154,7 @@ def _is_done(connection: BaseDatabaseWrapper, after: int, until: int) -> bool:
     """Sum up some events, unless another process has."""
     hours = model("signalhour").objects.using(connection.alias)
     # Who changes this row does the step; the others wait, and find it changed.
-    place = hours.filter(**_how_far(), firings=after)
+    place = hours.filter(**how_far(), firings=after)
     if not place.update(firings=until):
         return False
     events = model("signalevent").objects.using(connection.alias)
