@@ -147,13 +147,15 @@ class TimeFilter(OpenFieldFilter):
         return [(value, label) for value, (label, _span) in self.SPANS.items()]
 
     def add_to(self, chosen: Filters) -> None:
-        if value := self.chosen():
+        value = self.chosen()
+        if value is not None:
             chosen.since, chosen.until = _period(value)
 
     def queryset(
         self, request: HttpRequest, queryset: QuerySet[SignalEvent]
     ) -> QuerySet[SignalEvent]:
-        if value := self.chosen():
+        value = self.chosen()
+        if value is not None:
             _period(value)  # or it is an error
         return queryset  # the list narrows the period down before it applies it
 

@@ -720,7 +720,11 @@ def test_no_address_breaks_the_list(reader: Client, query: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["view=x", "time=x", "p=0", "p=2", "after=x", "before=", f"q={'ab' * 16}&after=1-2-3"]
+    "query",
+    [
+        *("view=x", "time=x", "time=", "p=0", "p=2", "after=x", "before="),
+        f"q={'ab' * 16}&after=1-2-3",
+    ],
 )
 def test_a_wrong_address_leads_to_the_whole_list_and_says_so(reader: Client, query: str) -> None:
     response = reader.get(f"{LIST}?{query}", follow=True)
