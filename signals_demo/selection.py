@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from typing import Any, NamedTuple
 
@@ -171,6 +171,8 @@ def moment(text: str) -> datetime:
                 found = timezone.make_naive(found, timezone.get_default_timezone())
         if not 1 < found.year < 9999:  # in another zone it might be out of the calendar
             raise ValueError(text)
+        if settings.USE_TZ:  # PostgreSQL takes no offset of 16 hours or more
+            found = found.astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise NotUnderstood(
             gettext("“{text}” is no time: write 24h, 2026-01-31 or 2026-01-31T09:30.").format(

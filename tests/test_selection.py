@@ -83,6 +83,12 @@ def test_times_are_those_of_the_project(settings: Any) -> None:
     assert timedelta(minutes=89) < ago < timedelta(minutes=91)
 
 
+def test_a_time_of_any_offset_can_be_compared_with() -> None:
+    chosen = selected({"since": ["2026-01-31T09:30-23:59"]})
+    assert chosen.since == datetime(2026, 2, 1, 9, 29, tzinfo=UTC)
+    assert not chosen.events().exists()
+
+
 @pytest.mark.parametrize(
     ("name", "text", "hint"),
     [
