@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from signals_demo import catalog
 from signals_demo.builtin import Family, LazyText
 from signals_demo.conditions import any_of
+from signals_demo.jsontext import clean
 from signals_demo.keyset import beyond
 from signals_demo.models import Origin, Outcome, SignalEvent, SignalEventQuerySet
 from signals_demo.search import model_named, signal_named, understand
@@ -261,7 +262,7 @@ def selected(given: Mapping[str, Sequence[str]]) -> Selection:
     """Return what the texts given for each field select. Raises `NotUnderstood`."""
     values: dict[str, Any] = {}
     for name, texts in given.items():
-        if any("\0" in text for text in texts):  # PostgreSQL refuses to compare with it
+        if any(clean(text) != text for text in texts):  # databases refuse to compare with it
             raise NotUnderstood(gettext("A filter has a character that no event has."))
         read = tuple(map(_READERS[name], texts))
         values[name] = read[-1] if name in SINGLE else read

@@ -211,6 +211,47 @@ def test_a_filter_that_means_nothing() -> None:
         exported("--signal", "post_sav")
 
 
+@pytest.mark.parametrize(
+    ("option", "text"),
+    [("since", "yesterday"), ("until", ""), ("origin", "x"), ("family", "x"), ("actor", "\udcff")],
+)
+def test_what_means_nothing_is_refused_by_the_name_of_its_option(option: str, text: str) -> None:
+    with pytest.raises(CommandError, match=f"^--{option}: "):
+        exported(f"--{option}", text)
+
+
+@pytest.mark.parametrize("name", ["", "/", ".."])
+def test_a_folder_is_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CommandError, match=r"--output: .* is a folder"):
+        exported("--output", name, "--format", "csv", "--force")
+
+
+def test_a_name_that_is_too_long(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="cannot be written: "):
+        exported("--output", str(tmp_path / f"{'x' * 300}.csv"))
+
+
+@pytest.mark.applies(os.name == "posix")
+def test_a_link_stays_one(tmp_path: Path) -> None:
+    file, link = tmp_path / "log.csv", tmp_path / "latest.csv"
+    link.symlink_to(file)
+    exported("--output", str(link))
+    exported("--output", str(link), "--force")
+    assert link.is_symlink()
+    assert sorted(os.listdir(tmp_path)) == ["latest.csv", "log.csv"]
+
+
+@pytest.mark.applies(os.name == "posix")
+def test_a_pipe_with_a_name_is_written_to_and_stays_one(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE, text=True) as reader:
+        exported("--output", str(pipe), "--format", "csv")
+        assert reader.communicate(timeout=60)[0].startswith('"id"')
+    assert pipe.is_fifo()
+
+
 def _interrupted_after_one(*args: Any) -> Iterator[dict[str, Any]]:
     yield from SignalEvent.objects.values()[:1]
     raise KeyboardInterrupt
@@ -279,6 +320,46 @@ def test_a_real_ctrl_c(project: Project) -> None:
         _rest, said = process.communicate(timeout=60)
     assert said == "CommandError: Interrupted: the output is not complete.\n"
     assert process.returncode == 130
+
+
+@pytest.mark.applies(Path("/dev/full").exists())
+@pytest.mark.parametrize(
+    "command", ["signals_export", "signals_tail --no-follow", "signals_list --all"]
+)
+def test_a_full_disk_ends_a_command_with_a_sentence(project: Project, command: str) -> None:
+    with Path("/dev/full").open("w") as full:
+        process = subprocess.run(
+            [sys.executable, "manage.py", *command.split()],
+            cwd=project.folder,
+            env=project.environment,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    said = "CommandError: The output cannot be written: No space left on device.\n"
+    assert (process.stderr, process.returncode) == (said, 1)
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
+def test_the_encoding_of_the_output_loses_nothing(project: Project, encoding: str) -> None:
+    name = "Zoë \N{SNOWMAN} \N{FEARFUL FACE}"
+    project.run(f"Group.objects.create(name={name!r})")
+    command = [sys.executable, "-X", "utf8=0", "manage.py"]
+    environment = project.environment | {"PYTHONIOENCODING": encoding}
+    del environment["PYTHONUTF8"]
+
+    def said(*options: str) -> bytes:
+        return subprocess.check_output(
+            [*command, *options], cwd=project.folder, env=environment, timeout=60
+        )
+
+    assert name in said("signals_export").decode()
+    for command_line in (("signals_export", "--format", "jsonl"), ("signals_tail", "--json")):
+        options = ("--no-follow",) if "--json" in command_line else ()
+        rows = lines(said(*command_line, *options, "--signal", "post_save").decode())
+        assert rows[-1]["changes"]["name"] == [None, name]
+    shown = said("signals_tail", "--no-follow").decode(encoding)
+    assert "\\u2603 \\U0001f628" in shown
 
 
 # The page

@@ -115,6 +115,29 @@ def test_a_filter_that_means_nothing() -> None:
         tail("--signal", "post_sav")
 
 
+@pytest.mark.parametrize("number", ["-1", "x", "1.5", "9" * 30, "100001"])
+def test_a_number_of_events_that_is_none(number: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(CommandError, match=r"--lines: .* is no number from 0 to 100,000"):
+        tail("-n", number)
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("unwanted", ["", "1"])
+def test_colours_can_be_unwanted(monkeypatch: pytest.MonkeyPatch, unwanted: str) -> None:
+    SignalEventFactory.create()
+    monkeypatch.setenv("NO_COLOR", unwanted)
+    monkeypatch.setenv("DJANGO_COLORS", "dark")
+    monkeypatch.setattr("django.core.management.color.supports_color", lambda: True)
+    output = _Terminal()
+    call_command("signals_tail", "--no-follow", stdout=output)
+    assert bool(ESCAPE.search(output.getvalue())) is not bool(unwanted)
+    assert ESCAPE.search(tail("--force-color"))
+
+
 # Following
 
 

@@ -1,13 +1,12 @@
 """What the commands that read the log have in common: they choose events, and record none."""
 
-import os
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DatabaseError
+from django.db import Error
 
 from signals_demo import suppress
 from signals_demo.builtin import Family
@@ -28,16 +27,13 @@ class ReadingCommand(BaseCommand):
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """Turn what can come in between while the log is read into a quiet end, or a sentence."""
+        """Turn what can come in between while the log is read into a sentence."""
         try:
             yield
         except NotUnderstood as error:
             raise CommandError(str(error)) from error
-        except DatabaseError as error:
+        except Error as error:
             raise CommandError(f"The events cannot be read: {error}") from error
-        except BrokenPipeError:  # who reads the output has read enough
-            # Python would try to write the rest when it ends.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def add_filters(parser: CommandParser) -> None:
@@ -71,9 +67,14 @@ _OPTIONS = (
 
 def in_options(options: Mapping[str, Any]) -> Selection:
     """Return what the options of a command select. Raises `NotUnderstood`."""
-    given: dict[str, list[str]] = {}
+    found = Selection()
     for name, _metavar, _meaning in _OPTIONS:
         value = options[name]
-        if value:
-            given[name] = [value] if isinstance(value, str) else list(value)
-    return selected(given)
+        if value is None:
+            continue
+        try:
+            one = selected({name: [value] if isinstance(value, str) else list(value)})
+        except NotUnderstood as error:
+            raise NotUnderstood(f"--{name}: {error}") from error
+        found = replace(found, **{name: getattr(one, name)})
+    return found

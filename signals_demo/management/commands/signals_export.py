@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from signals_demo.export import COLUMNS, FORMATS
 from signals_demo.management.reading import ReadingCommand, in_options
+from signals_demo.management.writing import DATA, TEXT, written
 from signals_demo.selection import Row
 
 _ENDINGS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
@@ -42,6 +43,10 @@ class Command(ReadingCommand):
     @no_translations
     def handle(self, *args: Any, **options: Any) -> None:
         target = None if options["output"] == "-" else Path(options["output"])
+        with written(self.stdout, DATA if target is None else TEXT):
+            self._export(target, options)
+
+    def _export(self, target: Path | None, options: dict[str, Any]) -> None:
         pieces = FORMATS[_format(options["format"], target)]
         self.written = 0
         self.tells = self.stderr.isatty() and not (target is None and self.stdout.isatty())
@@ -82,10 +87,12 @@ class Command(ReadingCommand):
 
 
 def _save(text: Iterator[str], target: Path, *, force: bool) -> None:
-    if target.exists() and not force:
-        raise CommandError(f"{target} exists already. Give --force to write over it.")
     try:
-        with _whole(target) as file:
+        if target.is_dir():
+            raise CommandError(f"--output: {target} is a folder. Name a file in it.")
+        if target.is_file() and not force:
+            raise CommandError(f"{target} exists already. Give --force to write over it.")
+        with _opened(target) as file:
             for piece in text:
                 file.write(piece)
     except OSError as error:
@@ -104,6 +111,14 @@ def _events(options: dict[str, Any]) -> Iterator[Row]:
     now = timezone.now()
     selection = replace(selection, until=min(selection.until or now, now))
     return selection.rows(COLUMNS)
+
+
+def _opened(target: Path) -> AbstractContextManager[TextIO]:
+    """Return the file to write, by the name that it has behind links."""
+    target = target.resolve()
+    if target.exists() and not target.is_file():  # a pipe or a device, which no file may replace
+        return target.open("w", encoding="utf-8", newline="")
+    return _whole(target)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from signals_demo.callsites import PROJECT
 from signals_demo.listener_filters import NoSuchName, Selection, grouped, without_own
 from signals_demo.listeners import Audience, Listener, audiences
+from signals_demo.management.writing import TEXT, written
 from signals_demo.pitfalls import Forgotten, forgotten, judge
 
 WIDTH = 80
@@ -66,11 +67,12 @@ class Command(BaseCommand):
         chosen = self._chosen(found, wanted)
         shown = chosen if options["all"] or wanted.signal else without_own(chosen)
         missing = [] if wanted.signal or wanted.sender else forgotten()
-        if options["json"]:
-            self.stdout.write(json.dumps(_as_json(shown, missing), indent=2))
-        else:
-            self._tell(shown, missing)
-            self._sum_up(shown, missing, left_out=_total(chosen) - _total(shown))
+        with written(self.stdout, TEXT):
+            if options["json"]:
+                self.stdout.write(json.dumps(_as_json(shown, missing), indent=2))
+            else:
+                self._tell(shown, missing)
+                self._sum_up(shown, missing, left_out=_total(chosen) - _total(shown))
         if options["fail"] and _wrong(shown, missing):
             raise CommandError("Something looks wrong.")
 

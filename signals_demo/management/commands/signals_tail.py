@@ -1,6 +1,8 @@
 """`manage.py signals_tail`: the log as it grows."""
 
+import os
 import time
+from argparse import ArgumentTypeError
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
@@ -12,8 +14,10 @@ from signals_demo.export import COLUMNS, json_line
 from signals_demo.following import STEP, Place, end_of_log, news
 from signals_demo.lines import Lines
 from signals_demo.management.reading import ReadingCommand, in_options
+from signals_demo.management.writing import DATA, TEXT, written
 from signals_demo.models import SignalEvent, SignalEventQuerySet
 
+MOST = 100_000  # events to begin with, which are all in memory at once
 INTERVAL = 0.5  # seconds, as long as the writer of a process waits with what it stores
 
 
@@ -24,7 +28,7 @@ class Command(ReadingCommand):
         parser.add_argument(
             "-n",
             "--lines",
-            type=int,
+            type=_number,
             default=20,
             metavar="NUMBER",
             help="how many events to begin with, 20 if it is not given",
@@ -41,7 +45,8 @@ class Command(ReadingCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         self.as_json = options["json"]
         self.lines = Lines(coloured=self._is_coloured(force=options["force_color"]))
-        with self.reading(), suppress(KeyboardInterrupt):
+        how = DATA if self.as_json else TEXT
+        with written(self.stdout, how), self.reading(), suppress(KeyboardInterrupt):
             events = in_options(options).events()
             place = end_of_log()
             self._show(_newest(events, place, options["lines"]))
@@ -49,7 +54,9 @@ class Command(ReadingCommand):
                 self._follow(events, place)
 
     def _is_coloured(self, *, force: bool) -> bool:
-        return force or (self.stdout.isatty() and self.style.SUCCESS("x") != "x")
+        if force or os.environ.get("NO_COLOR"):  # see no-color.org
+            return force
+        return self.stdout.isatty() and self.style.SUCCESS("x") != "x"
 
     def _follow(self, events: SignalEventQuerySet, place: Place) -> None:
         is_away = False
@@ -83,6 +90,14 @@ class Command(ReadingCommand):
         if self.as_json:
             return [json_line({name: getattr(event, name) for name in COLUMNS})]
         return self.lines.of(event)
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal() or len(text) > len(str(MOST)) or int(text) > MOST:
+        raise ArgumentTypeError(
+            f"{text!r} is no number from 0 to {MOST:,}; signals_export gives more"
+        )
+    return int(text)
 
 
 def _newest(events: SignalEventQuerySet, place: Place, number: int) -> list[SignalEvent]:
