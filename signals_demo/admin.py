@@ -28,12 +28,14 @@ from django.utils.translation import gettext_lazy as _
 
 from signals_demo import presentation
 from signals_demo.admin_filters import FILTERS
-from signals_demo.admin_list import EventList
+from signals_demo.admin_list import AS_FIRED, EventList
 from signals_demo.export import COLUMNS
+from signals_demo.keyset import backwards, beyond
 from signals_demo.models import SignalEvent
 from signals_demo.pages import PAGES, trace
 from signals_demo.pages.export import as_file
 from signals_demo.pages.page import LIST, LogAdmin, refused
+from signals_demo.pages.parts import Place
 from signals_demo.redaction import MASK
 from signals_demo.search import FORMS, model_named
 from signals_demo.selection import rows
@@ -266,10 +268,11 @@ class SignalEventAdmin(LogAdmin):
         if not event.trace_id:
             return {"nodes": presentation.tree([event])}
         trace = SignalEvent.objects.filter(trace_id=event.trace_id)
-        earlier = trace.filter(position__lt=event.position).order_by("-position", "-sequence")
-        later = trace.filter(position__gte=event.position).exclude(pk=event.pk)
-        before = list(earlier[: NEIGHBOURS + 1])
-        after = list(later.order_by("position", "sequence")[: NEIGHBOURS + 1])
+        # Requests that share a trace count from 1 each: a position alone may be that of several.
+        before, after = (
+            list(trace.filter(beyond(order, Place.of(event))).order_by(*order)[: NEIGHBOURS + 1])
+            for order in (backwards(AS_FIRED), AS_FIRED)
+        )
         shown = [*reversed(before[:NEIGHBOURS]), event, *after[:NEIGHBOURS]]
         return {
             "nodes": presentation.tree(shown),

@@ -577,6 +577,22 @@ def test_where_when_and_by_whom(admin_client: Client) -> None:
     assert len(current) == 1
 
 
+def test_the_steps_through_a_trace_that_requests_share_come_by_each_event_once(
+    reader: Client,
+) -> None:
+    shared = {"trace_id": "ab" * 16, "object_pk": ""}
+    events = [SignalEventFactory.create(**shared, position=1 + n // 3) for n in range(6)]
+    steps = []
+    for event in events:
+        links = [attrs for tag, attrs in Markup(text_of(reader, page_of(event))).found]
+        steps.append([attrs["href"] for attrs in links if attrs.get("rel") in ("prev", "next")])
+    pages = [page_of(event) for event in events]
+    assert steps == [
+        [pages[n] for n in (place - 1, place + 1) if 0 <= n < len(pages)]
+        for place in range(len(pages))
+    ]
+
+
 def test_the_page_of_an_object_is_linked_only_where_it_would_be_shown(
     admin_client: Client, reader: Client
 ) -> None:
