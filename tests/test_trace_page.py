@@ -19,6 +19,7 @@ from signals_demo.factories import (
     trace_of,
 )
 from signals_demo.models import SignalEvent
+from signals_demo.pages import parts
 from signals_demo.pages.parts import INIT_SIGNALS, PART
 from signals_demo.presentation import TIMES
 from tests.factories import UserFactory
@@ -79,6 +80,24 @@ def all_parts(client: Client, url: str) -> list[str]:
 
 
 # Who may see it, and how one gets there
+
+
+@pytest.mark.parametrize("query", ["", "?from=1", "?inits=hidden"])
+def test_a_trace_that_is_deleted_while_it_is_read(
+    reader: Client, monkeypatch: pytest.MonkeyPatch, query: str
+) -> None:
+    make_long(4)
+    overview = parts.overview
+
+    def read_before_it_is_deleted(trace_id: str) -> Any:
+        found = overview(trace_id)
+        SignalEvent.objects.all().delete()
+        return found
+
+    monkeypatch.setattr(parts, "overview", read_before_it_is_deleted)
+    response = reader.get(url_of(LONG) + query)
+    assert response.status_code == 404
+    assert b"No such trace" in response.content
 
 
 def test_it_takes_the_view_permission(client: Client) -> None:

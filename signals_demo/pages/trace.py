@@ -1,6 +1,6 @@
 """The page of a trace: one request, command, task or block, in its order and over time."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -34,9 +34,13 @@ def show(log: LogAdmin, request: HttpRequest, trace_id: str) -> HttpResponse:
     part = parts.read(known, start, with_inits=with_inits) if start else None
     if part is None or (not part.events and part.previous):
         raise Http404(gettext("There is no such part of the trace."))
+    # Between one query and the next, all of it may have been deleted.
+    told = part.events or list(SignalEvent.objects.in_trace(known)[:1])
+    if not told:
+        return unknown(log, request, trace_id)
     summary = Summary(glances, is_partial)
     picture = Picture.of(known, part, summary, _addresses(log))
-    lead = _lead(part.events or SignalEvent.objects.in_trace(known)[:1])
+    lead = _lead(told)
     return render(
         log,
         request,
@@ -88,9 +92,8 @@ def _query(params: dict[str, Any]) -> str:
     return f"?{urlencode(params)}" if params else ""
 
 
-def _lead(events: Iterable[SignalEvent]) -> SignalEvent:
+def _lead(events: Sequence[SignalEvent]) -> SignalEvent:
     """Return the event that says who did it; the first one, if none does."""
-    events = list(events)
     return next((event for event in events if event.actor or event.actor_pk), events[0])
 
 
