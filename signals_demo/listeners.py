@@ -14,6 +14,7 @@ from signals_demo import loaded, places
 from signals_demo.builtin import Family
 from signals_demo.callsites import PROJECT, PYTHON, owner_of, relative
 from signals_demo.describe import sender_label
+from signals_demo.jsontext import clean
 from signals_demo.loaded import LoadedSignal
 from signals_demo.places import Entry
 from signals_demo.values import dotted, mro, partial_func
@@ -63,7 +64,9 @@ class Listener:
     @property
     def short_name(self) -> str:
         """Return the name without its module, which the file tells too."""
-        return self.function.__qualname__ if self.function else self.name.rpartition(".")[2]
+        if self.function is None:
+            return self.name.rpartition(".")[2]
+        return clean(self.function.__qualname__)
 
     @property
     def where(self) -> str:
@@ -156,12 +159,12 @@ def _listener(entry: _Entry, named: dict[int, tuple[Any, str]]) -> Listener:
     return Listener(
         receiver=entry.receiver,
         function=function,
-        name=_name(function or entry.receiver),
-        file=relative(filename),
+        name=clean(_name(function or entry.receiver)),
+        file=clean(relative(filename)),  # a folder's name may be no text
         line=function.__code__.co_firstlineno if function else None,
         owner=owner_of(filename) if function else _owner_of_other(entry.receiver),
         sender=_sender(entry, named),
-        dispatch_uid=_uid(entry.receiver_key, entry.receiver),
+        dispatch_uid=clean(_uid(entry.receiver_key, entry.receiver)),
         is_weak=entry.is_weak,
         is_async=entry.is_async,
     )
@@ -178,8 +181,8 @@ def _sender(entry: _Entry, named: dict[int, tuple[Any, str]]) -> Sender | None:
     value, path = named.get(key, (entry.sender, "")) if type(key) is int else (entry.sender, "")
     kind = type(value)
     if value is None or issubclass(kind, (str, type, AppConfig)):
-        return Sender(key, sender_label(value), value)
-    return Sender(key, path or sender_label(value), value)
+        path = ""
+    return Sender(key, clean(path or sender_label(value)), value)
 
 
 def step_in(receiver: Any) -> Any:

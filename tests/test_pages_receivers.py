@@ -5,10 +5,13 @@ import re
 import sys
 from collections.abc import Iterator
 from html import unescape
+from io import StringIO
 from types import ModuleType
 from typing import Any
 
 import pytest
+from django.core.management import call_command
+from django.core.signals import request_finished
 from django.db import connection
 from django.db.models import signals
 from django.dispatch import Signal
@@ -117,6 +120,27 @@ def test_one_sender(reader: Client) -> None:
     assert found["post_save"] == ["confirm"]
     assert "user_logged_in" not in found
     assert "request_started" not in found
+
+
+@pytest.fixture
+def odd_receiver() -> Iterator[str]:
+    """Connect what is named as no text can be, and as a terminal would take for an order."""
+    name = "odd\udcff\x1b[31m"
+    made: dict[str, Any] = {}
+    exec(compile("def receive(**kwargs): pass", f"/{name}.py", "exec"), made)  # noqa: S102
+    made["receive"].__qualname__ = name
+    request_finished.connect(made["receive"], sender=name, dispatch_uid=name)
+    yield name
+    request_finished.disconnect(sender=name, dispatch_uid=name)
+
+
+@pytest.mark.usefixtures("odd_receiver")
+def test_a_name_that_is_no_text(reader: Client) -> None:
+    output = StringIO()
+    call_command("signals_list", "--signal", "request_finished", stdout=output)
+    assert "\\udcff\\x1b" in output.getvalue()
+    assert all(line.isprintable() for line in output.getvalue().splitlines())
+    assert "odd\\udcff" in text_of(reader, "?signal=request_finished")
 
 
 def test_whose_code(reader: Client) -> None:

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser, no_translations
 
 from signals_demo.callsites import PROJECT
+from signals_demo.lines import printable
 from signals_demo.listener_filters import NoSuchName, Selection, grouped, without_own
 from signals_demo.listeners import Audience, Listener, audiences
 from signals_demo.management.writing import TEXT, written
@@ -98,7 +99,7 @@ class Command(BaseCommand):
             for audience in group:
                 self._tell_signal(audience)
         for each in missing:
-            self.stdout.write(each.file)
+            self.stdout.write(printable(each.file))
             self._warn(f"{each.message} {each.mend}")
 
     def _sum_up(self, shown: list[Audience], missing: list[Forgotten], *, left_out: int) -> None:
@@ -113,12 +114,12 @@ class Command(BaseCommand):
 
     def _tell_signal(self, audience: Audience) -> None:
         silence = "" if audience.listeners else ": nobody listens"
-        self.stdout.write(f"  {self.style.MIGRATE_LABEL(audience.name)}{silence}")
-        lines = [text for each in audience.listeners for text in (_what(each), each.where)]
+        self.stdout.write(f"  {self.style.MIGRATE_LABEL(printable(audience.name))}{silence}")
+        lines = [text for each in audience.listeners for text in (_what(each), _where(each))]
         column = min(max(map(len, lines), default=0), LEFT) + 2
         for each in audience.listeners:
             self._tell_pair(f"{each.position:>4}  ", _what(each), column, _for_whom(each))
-            self._tell_pair(MARGIN, each.where, column, _how(each))
+            self._tell_pair(MARGIN, _where(each), column, _how(each))
             for problem in each.problems:
                 self._warn(f"{problem.message} {problem.mend}")
 
@@ -130,7 +131,7 @@ class Command(BaseCommand):
 
     def _warn(self, text: str) -> None:
         wrapped = textwrap.wrap(
-            text, WIDTH, initial_indent=f"{MARGIN}! ", subsequent_indent=f"{MARGIN}  "
+            printable(text), WIDTH, initial_indent=f"{MARGIN}! ", subsequent_indent=f"{MARGIN}  "
         )
         for line in wrapped:
             self.stdout.write(self.style.WARNING(line))
@@ -150,20 +151,24 @@ def _wrong(chosen: list[Audience], missing: list[Forgotten]) -> int:
 
 def _what(listener: Listener) -> str:
     times = f" \N{MULTIPLICATION SIGN} {listener.count}" if listener.count > 1 else ""
-    return listener.short_name + times
+    return printable(listener.short_name) + times
+
+
+def _where(listener: Listener) -> str:
+    return printable(listener.where)
 
 
 def _for_whom(listener: Listener) -> str:
     if listener.sender is None:
         return "any sender"
-    return listener.sender.label or "a sender that cannot be named"
+    return printable(listener.sender.label) or "a sender that cannot be named"
 
 
 def _how(listener: Listener) -> str:
     owner = "" if listener.owner == PROJECT else listener.owner
     weak = "weak" if listener.is_weak else "strong"
     is_async = "async" if listener.is_async else ""
-    uid = f"uid {listener.dispatch_uid}" if listener.dispatch_uid else ""
+    uid = f"uid {printable(listener.dispatch_uid)}" if listener.dispatch_uid else ""
     return ", ".join(filter(None, [owner, weak, is_async, uid]))
 
 
