@@ -135,6 +135,13 @@ def of_person(actor_pk: str) -> History:
     return History([condition], condition)
 
 
+def key_of(instance: Model) -> str:
+    """Return the key by which events name an instance, empty where they have none of its own."""
+    if instance.pk is None or info_of(instance.__class__).key_is_secret:  # a mask is every key
+        return ""
+    return key_text(instance.pk)
+
+
 def of_object(instance: Model) -> History:
     """Return what became of a model instance.
 
@@ -144,10 +151,10 @@ def of_object(instance: Model) -> History:
     one sends them for the child alone), as long as they share the primary key. Changes of
     many-to-many fields have the model between the two as their sender, from either side.
     """
-    model = instance.__class__  # type() would be that of a lazy object around it
-    if instance.pk is None or info_of(model).key_is_secret:  # one mask stands for every key
+    key = key_of(instance)
+    if not key:
         return History([], Q())
-    models = _kin(model)
+    models = _kin(instance.__class__)  # type() would be that of a lazy object around it
     own = sorted(model._meta.label for model in models)
     between = sorted({relation.through for relation in _relations(models)})
     senders = [*own, *between]
@@ -155,7 +162,7 @@ def of_object(instance: Model) -> History:
     side = Q(sender__in=own)
     if between:
         side |= Q(sender__in=between, arguments__instance__model__in=own)
-    about = Q(object_pk=key_text(instance.pk))
+    about = Q(object_pk=key)
     return History(
         [about & Q(sender=sender) for sender in senders], about & Q(sender__in=senders) & side
     )

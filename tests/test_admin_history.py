@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import AnonymousUser, Permission
+from django.contrib.sessions.models import Session
 from django.db import connection
 from django.template import Context, Template
 from django.test import Client, RequestFactory
@@ -270,6 +271,13 @@ def test_the_tag_shows_the_latest_changes(
     assert "<ins>1029</ins>" in text
     assert shown(book, user, "limit=3").count("<ins>") == 3
     assert f"{LIST}?q=playground.Book+{book.pk}" in Markup(text).links
+
+
+def test_the_tag_keeps_a_secret_key_out_of_its_links() -> None:
+    session = Session.objects.create(session_key="hush", expire_date=NOW)
+    text = shown(session, user_with("view_signalevent"))
+    assert "No change is recorded" in text
+    assert "hush" not in text
 
 
 def test_the_tag_shows_nothing_to_others(book: Book, event_of: Callable[..., SignalEvent]) -> None:

@@ -8,7 +8,7 @@ from django.db.models import Model
 from django.template import Context
 
 from signals_demo.apart import apart
-from signals_demo.history import CHANGES, of_object
+from signals_demo.history import CHANGES, key_of, of_object
 from signals_demo.models import SignalEvent
 from signals_demo.timeline import Links, days, may_read
 
@@ -39,5 +39,5 @@ def signal_history(
         "is_shown": True,
         "has_origins": can_read,
         "days": days(stretch.events, links),
-        "whole_url": links.about(instance._meta.label, str(instance.pk)) if links else "",
+        "whole_url": links.about(instance._meta.label, key_of(instance)) if links else "",
     }
