@@ -5,16 +5,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.contrib import admin
 from django.contrib.auth.models import AnonymousUser, Permission
 from django.contrib.sessions.models import Session
 from django.db import connection
 from django.template import Context, Template
+from django.template.response import TemplateResponse
 from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.utils.functional import SimpleLazyObject
 
 from project.playground.models import Author, Book, Tag
 from signals_demo import history
+from signals_demo.admin_history import SignalHistoryMixin
 from signals_demo.factories import SignalEventFactory, trace_of
 from signals_demo.models import SignalEvent
 from tests.factories import UserFactory
@@ -248,6 +251,32 @@ def test_it_costs_the_same_with_10_events_and_with_200(
 
 
 # On a page of the host's own
+
+
+class _Packaged(admin.ModelAdmin):  # type: ignore[type-arg]
+    def history_view(self, request: Any, object_id: str, extra_context: Any = None) -> Any:
+        context = {"title": "Versions", "opts": self.opts, **(extra_context or {})}
+        return TemplateResponse(request, "admin/object_history.html", context)
+
+
+class _Both(SignalHistoryMixin, _Packaged):
+    pass
+
+
+@pytest.mark.parametrize("named", [{}, {"object": None}, {"object": "Tea"}], ids=str)
+def test_a_history_page_of_another_package_may_not_name_the_object(
+    db: None, named: dict[str, Any]
+) -> None:
+    tag = Tag.objects.create(name="tea")
+    SignalEventFactory.create(
+        sender="playground.Tag", object_pk=str(tag.pk), changes={"name": [None, "tea"]}
+    )
+    request = RequestFactory().get("/")
+    request.user = user_with("view_signalevent")
+    page = _Both(Tag, admin.site)
+    response = page.history_view(request, str(tag.pk), named)
+    assert [group for _day, group in response.context_data["days"]]
+    assert "stretch" not in page.history_view(request, "0", named).context_data
 
 
 def shown(instance: Any, user: Any = None, options: str = "") -> str:
