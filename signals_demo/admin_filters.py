@@ -154,10 +154,9 @@ class TimeFilter(OpenFieldFilter):
     def queryset(
         self, request: HttpRequest, queryset: QuerySet[SignalEvent]
     ) -> QuerySet[SignalEvent]:
-        value = self.chosen()
-        if value is not None:
-            _period(value)  # or it is an error
-        return queryset  # the list narrows the period down before it applies it
+        chosen = Filters()
+        self.add_to(chosen)
+        return queryset.filter(chosen.period)
 
     def shown(self, value: str) -> str:
         return in_short(*_period(value))

@@ -70,6 +70,22 @@ def end_of_log() -> Place:
     return Place(numbers[0] - 1).move(numbers) if numbers else Place()
 
 
+def look(place: Place) -> tuple[Place, list[int]]:
+    """Return a place and what is new since; another place, if the numbers began anew meanwhile.
+
+    As they do after `manage.py flush`, or when a database is put back.
+    """
+    numbers = news(place)
+    if numbers or not _is_ahead(place):
+        return place, numbers
+    return Place(), news(Place())
+
+
+def _is_ahead(place: Place) -> bool:
+    last = SignalEvent.objects.order_by("-pk").values_list("pk", flat=True)[:1]
+    return any(number < place.last for number in last)
+
+
 def news(place: Place) -> list[int]:
     """Return the numbers of what has been stored since, at most `STEP`, in ascending order."""
     unseen = Q(pk__gt=place.last)

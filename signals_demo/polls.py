@@ -14,7 +14,7 @@ _URL_NAME = f"signals_demo_signalevent_{NAME}"
 def is_poll(method: str, path: str) -> bool:
     """Return whether a request is such a one, by its method and its path within the site."""
     # Every request comes by here; hardly any gets past this line.
-    return path.endswith(_ENDING) and method == "GET" and _leads_to_us(path)
+    return path.endswith(_ENDING) and method in ("GET", "HEAD") and _leads_to_us(path)
 
 
 def _leads_to_us(path: str) -> bool:

@@ -73,7 +73,7 @@ def dotted(cls: type) -> str:
 
 
 def key_text(pk: Any) -> str:
-    """Return a primary key as the text that `str(instance.pk)` gives, cut to fit."""
+    """Return a primary key as the text that `str(instance.pk)` gives, bytes in hex, cut to fit."""
     kind = type(pk)
     if kind is int or kind is str or kind is uuid.UUID:
         return cut(str(pk), 200)
@@ -83,6 +83,8 @@ def key_text(pk: Any) -> str:
         return cut(str(pk), 200)
     if kind is datetime.datetime:
         return _moment(_Description(_NO_REDACTION), pk, 0).replace("T", " ", 1)
+    if kind is bytes or kind is memoryview:  # what databases give for the same key
+        return cut(pk.hex(), 200)
     value = jsonable(pk, _NO_REDACTION)
     return cut(value if type(value) is str else str(value), 200)
 

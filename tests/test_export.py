@@ -440,6 +440,18 @@ def test_ticked_events_are_downloaded_oldest_first(
     assert found == [events[1].pk, events[3].pk]
 
 
+def test_all_across_the_pages_are_those_that_the_list_shows(reader: Client) -> None:
+    day = datetime(2026, 11, 21, tzinfo=UTC)
+    inside, *_others = [
+        SignalEventFactory.create(signal=signal, occurred_at=day + timedelta(days=days))
+        for signal, days in (("post_save", 0), ("post_save", 9), ("pre_save", 0))
+    ]
+    everything = {"action": "download_csv", "_selected_action": inside.pk, "select_across": "1"}
+    query = "signal=post_save&time=2026-11-20/2026-11-22"
+    response = reader.post(f"{LIST}?{query}", everything)
+    assert [int(row["id"]) for row in table(response.getvalue().decode())] == [inside.pk]
+
+
 def test_nothing_ticked_says_so(reader: Client) -> None:
     SignalEventFactory.create()
     response = reader.post(LIST, {"action": "download_csv", "index": "0"}, follow=True)

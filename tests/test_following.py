@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 
 from signals_demo import following
 from signals_demo.factories import SignalEventFactory
-from signals_demo.following import REACH, STEP, Place, end_of_log, news
+from signals_demo.following import REACH, STEP, Place, end_of_log, look, news
 from signals_demo.models import SignalEvent
 
 pytestmark = pytest.mark.django_db
@@ -80,6 +80,20 @@ def test_more_than_a_step_comes_in_steps() -> None:
     place, found = seen_from(Place())
     assert found == list(range(1, STEP + 1))
     assert seen_from(place)[1] == list(range(STEP + 1, STEP + 11))
+
+
+def test_numbers_that_begin_anew_are_followed_from_the_first() -> None:
+    store(*range(50, 60))
+    place = end_of_log()
+    assert look(place) == (place, [])
+    SignalEvent.objects.all().delete()
+    assert look(place) == (place, [])
+    store(1, 2)
+    place, found = look(place)
+    assert found == [1, 2]
+    place = place.move(found)
+    store(3)
+    assert look(place) == (place, [3])
 
 
 def test_a_place_is_written_and_read() -> None:

@@ -171,6 +171,7 @@ def test_the_demo_project_asks_at_this_address() -> None:
         assert is_poll("GET", POLL)
     with override_settings(ROOT_URLCONF="project.urls"):
         assert is_poll("GET", POLL)
+        assert is_poll("HEAD", POLL)
         assert not is_poll("POST", POLL)
         assert not is_poll("GET", LIVE)
         assert not is_poll("GET", f"/elsewhere{POLL}")

@@ -35,7 +35,7 @@ from django.utils.translation import gettext_lazy
 from project.playground.models import Author, Book
 from signals_demo import trace
 from signals_demo.redaction import MASK, Redactor
-from signals_demo.values import MAX_ITEMS, MAX_TEXT, jsonable
+from signals_demo.values import MAX_ITEMS, MAX_TEXT, jsonable, key_text
 from tests.recording import recorded, stored
 from tests.shapes import Country, Loud, Ring, Seat, Telltale, Ticket, calls
 
@@ -174,6 +174,10 @@ def test_a_value_is_shown_as(value: Any, expected: Any) -> None:
 
 
 # Size.
+
+
+def test_a_key_of_bytes_is_told_from_others() -> None:
+    assert key_text(b"\x00\xfe") == key_text(memoryview(b"\x00\xfe")) == "00fe"
 
 
 def test_a_long_text_is_cut_and_says_so() -> None:

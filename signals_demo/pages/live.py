@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from signals_demo import catalog
 from signals_demo.builtin import Family
 from signals_demo.conf import config
-from signals_demo.following import REACH, STEP, Place, end_of_log, news
+from signals_demo.following import REACH, STEP, Place, end_of_log, look
 from signals_demo.models import SignalEvent, SignalEventQuerySet
 from signals_demo.pages import trace
 from signals_demo.pages.page import EVENT, LIST, LogAdmin, full_name, refused, render
@@ -59,7 +59,7 @@ def news_of(log: LogAdmin, request: HttpRequest) -> HttpResponse:
         events = _events(request)
     except NotUnderstood as error:
         return refused(error)
-    numbers = news(place)
+    place, numbers = look(place)
     if len(numbers) < STEP:
         after = place.move(numbers)
         late = events.filter(pk__in=numbers).order_by("-pk")

@@ -44,7 +44,8 @@ def show(log: LogAdmin, request: HttpRequest, trace_id: str) -> HttpResponseBase
     if not first:
         return trace.unknown(log, request, trace_id)
 
-    pieces = as_json(first[0], chain(first, chain.from_iterable(chunks)))
+    events = chain(first, chain.from_iterable(chunks))
+    pieces = iter(()) if request.method == "HEAD" else as_json(first[0], events)
     return StreamingHttpResponse(
         _awaited(pieces) if isinstance(request, ASGIRequest) else pieces,
         content_type="application/json",

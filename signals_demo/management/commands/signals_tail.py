@@ -11,7 +11,7 @@ from django.core.management.base import CommandParser, no_translations
 from django.db import Error, connections
 
 from signals_demo.export import COLUMNS, json_line
-from signals_demo.following import STEP, Place, end_of_log, news
+from signals_demo.following import STEP, Place, end_of_log, look
 from signals_demo.lines import Lines
 from signals_demo.management.reading import ReadingCommand, in_options
 from signals_demo.management.writing import DATA, TEXT, written
@@ -62,7 +62,7 @@ class Command(ReadingCommand):
         is_away = False
         while True:
             try:
-                numbers = news(place)
+                place, numbers = look(place)
                 found = list(events.filter(pk__in=numbers).order_by("pk")) if numbers else []
             except Error as error:
                 connections[events.db].close()
