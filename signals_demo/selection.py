@@ -20,7 +20,7 @@ from signals_demo.conditions import any_of
 from signals_demo.jsontext import clean
 from signals_demo.keyset import beyond
 from signals_demo.models import Origin, Outcome, SignalEvent, SignalEventQuerySet
-from signals_demo.search import model_named, signal_named, understand
+from signals_demo.search import model_named, signal_named, trace_id_in, understand
 
 QUICK_VIEWS: dict[str, tuple[LazyText, tuple[str, ...]]] = {
     "": (_("Everything"), ()),
@@ -222,6 +222,17 @@ def _sender(text: str) -> str:
     return model._meta.label if model else text
 
 
+def _trace(text: str) -> str:
+    found = trace_id_in(text)
+    if not found:
+        raise NotUnderstood(
+            gettext(
+                "“{text}” is no trace: give its 32 hexadecimal digits or a traceparent."
+            ).format(text=text)
+        )
+    return found
+
+
 def _one_among(allowed: Sequence[str]) -> Callable[[str], str]:
     def read(text: str) -> str:
         if text not in allowed:
@@ -249,7 +260,7 @@ _READERS: Mapping[str, Callable[[str], Any]] = {
     "origin": _one_among(Origin.values),
     "outcome": _one_among(Outcome.values),
     "database": _plain,
-    "trace": str.lower,
+    "trace": _trace,
     "since": moment,
     "until": moment,
     "view": _one_among(list(QUICK_VIEWS)),

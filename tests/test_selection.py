@@ -60,6 +60,7 @@ def test_each_filter_chooses() -> None:
     assert chosen(outcome="rolled_back") == [lost.pk]
     assert chosen(database="other") == [job.pk]
     assert chosen(trace=lost.trace_id.upper()) == [lost.pk]
+    assert chosen(trace=f"00-{lost.trace_id}-{'1' * 16}-01") == [lost.pk]
     assert chosen(search="auth.Group 5") == [lost.pk]
     assert chosen(search=" ") == chosen()
     assert chosen(since="30d") == [login.pk, lost.pk, job.pk]
@@ -104,6 +105,7 @@ def test_a_time_of_any_offset_can_be_compared_with() -> None:
         ("since", "0001-01-01T00:00+14:00", "write 24h"),
         ("since", "0001-12-31", "write 24h"),
         ("until", "9999-01-01T00:00Z", "write 24h"),
+        ("trace", "zzz", "give its 32 hexadecimal digits"),
         ("sender", "auth.User\0", "a character that no event has"),
         ("search", "what is this?", "is no search"),
     ],
