@@ -2,6 +2,7 @@
 
 import csv
 import re
+from secrets import randbelow
 
 import pytest
 from playwright.sync_api import expect
@@ -83,3 +84,61 @@ def test_what_turns_the_direction_of_writing_turns_no_other_words(window: Window
     page.goto(f"{LIST}?signal=request_finished")
     expect(page.locator("#result_list")).to_contain_text("sdrow")
     assert set(page.evaluate(TURNED)) == {"isolate"}
+
+
+LETTERS = "Rindfleischetikettierungsüberwachungsaufgabenübertragungsgesetz"
+ARABIC = ("ألف ليلة", "كليلة ودمنة")
+
+
+@pytest.fixture
+def book(window: Window) -> str:
+    """The address of a book with long and with Arabic values, which got others since."""
+    window.log_in()
+    page = window.page
+    page.goto("/admin/playground/book/add/")
+    number = f" {randbelow(10**9)} "  # no two books share a title
+    details = (f'{{"{LETTERS * 2}": "{LETTERS * 4}"}}', "{}")
+    for title, detail in zip(ARABIC, details, strict=True):
+        page.get_by_label("Title").fill(title.replace(" ", number))
+        page.get_by_label("Author").first.select_option(index=1)
+        page.get_by_label("Details").fill(detail)
+        page.get_by_role("button", name="Save and continue editing").click()
+        page.wait_for_url("**/change/")
+    page.wait_for_timeout(1000)  # until it is stored
+    return page.url
+
+
+def test_an_old_value_stands_before_the_new_one_whatever_its_script(
+    window: Window, book: str
+) -> None:
+    page = window.page
+    page.goto(book.replace("/change/", "/history/"))
+    changed = page.locator(".signals-changed", has_text=ARABIC[0].split()[0])
+    old, new = changed.locator("del").bounding_box(), changed.locator("ins").bounding_box()
+    assert old is not None
+    assert new is not None
+    assert old["y"] == new["y"]
+    assert old["x"] + old["width"] < new["x"]
+
+
+@pytest.mark.parametrize("width", [360, 1440])
+def test_no_value_is_squeezed_by_its_long_name(window: Window, book: str, width: int) -> None:
+    page = window.page
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto(book.replace("/change/", "/history/"))
+    page.locator(".signals-badge", has_text="post_save").first.click()
+    value = page.locator(".signals-old dl.signals-value dd", has_text=LETTERS).bounding_box()
+    assert value is not None
+    assert value["width"] > 60
+
+
+@pytest.mark.parametrize("name", ["people/1/", "requests/"])
+def test_a_long_name_makes_no_page_wider(window: Window, name: str) -> None:
+    window.log_in()
+    page = window.page
+    page.set_viewport_size({"width": 360, "height": 800})
+    page.goto(f"{LIST}{name}")
+    page.locator("h1, a[href*='/people/']").evaluate_all(
+        f"found => found.forEach(one => one.textContent = '{LETTERS * 2}')"
+    )
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
