@@ -5,7 +5,7 @@ from signals_demo.admin_history import SignalHistoryMixin
 
 
 @admin.register(Author, Tag)
-class NameAdmin(admin.ModelAdmin):
+class NameAdmin(SignalHistoryMixin, admin.ModelAdmin):
     search_fields = ("name",)
 
 
@@ -24,7 +24,7 @@ class EbookAdmin(BookAdmin):
 
 
 @admin.register(Order)
-class OrderAdmin(admin.ModelAdmin):
+class OrderAdmin(SignalHistoryMixin, admin.ModelAdmin):
     list_display = ("__str__", "book", "copies", "ordered_at")
     list_select_related = ("book",)
     date_hierarchy = "ordered_at"
