@@ -29,6 +29,7 @@ from django.utils.translation import gettext_lazy as _
 from signals_demo import presentation
 from signals_demo.admin_filters import FILTERS
 from signals_demo.admin_list import AS_FIRED, EventList
+from signals_demo.conf import config
 from signals_demo.export import COLUMNS
 from signals_demo.keyset import backwards, beyond
 from signals_demo.models import SignalEvent
@@ -112,6 +113,7 @@ class SignalEventAdmin(LogAdmin):
         context = {
             "title": self.opts.app_config.verbose_name,
             "navigation": self.navigation(request),
+            "is_switched_off": not config().enabled,
             "search_forms": FORMS,
             "was_refused": ERROR_FLAG in request.GET,
             "media": self.media + Media(js=["admin/js/actions.js"]),

@@ -1,5 +1,6 @@
 """The log in the admin: who may read it, what it shows, and what it costs."""
 
+import re
 import uuid
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
@@ -844,3 +845,21 @@ def test_links_survive_a_thousand_separator(settings: Any, reader: Client) -> No
     later = SignalEventFactory.create(pk=1234568, position=1235, **shared)
     assert page_of(later) in Markup(text_of(reader, page_of(event))).links
     assert reverse("admin:signals_demo_signalevent_change", args=[1234567]) == page_of(event)
+
+
+@pytest.mark.parametrize("name", ["", "overview/", "requests/", "live/"])
+def test_a_page_says_that_recording_is_switched_off(
+    reader: Client, name: str, settings: Any
+) -> None:
+    said = "Recording is switched off by the setting ENABLED"
+    for is_on in (True, False):
+        settings.SIGNALS_DEMO = {"STRICT": True, "ENABLED": is_on}
+        assert (said in text_of(reader, f"{LIST}{name}")) is not is_on
+
+
+def test_the_path_to_a_page_is_written_as_the_admin_writes_its_own(reader: Client) -> None:
+    own = re.search(r'<(ol|div) class="breadcrumbs"', text_of(reader, LIST))
+    ours = re.search(r'<(ol|div) class="breadcrumbs"', text_of(reader, f"{LIST}overview/"))
+    assert own is not None
+    assert ours is not None
+    assert own[1] == ours[1]

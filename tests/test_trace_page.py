@@ -340,6 +340,16 @@ def test_other_addresses_show_it(reader: Client, query: str) -> None:
     assert "POST /checkout/" in text_of(reader, f"{url_of(trace_id)}?{query}")
 
 
+def test_a_part_says_which_events_it_has(reader: Client) -> None:
+    number = int(2.5 * PART)
+    make_long(number)
+    for count, text in enumerate(all_parts(reader, url_of(LONG))):
+        first, last = count * PART + 1, min((count + 1) * PART, number)
+        assert text.count(f"Events {first:,} to {last:,} of {number:,}") == 2
+    make_long(3, "d" * 32)
+    assert "Events 1 to" not in text_of(reader, url_of("d" * 32))
+
+
 def test_so_long_a_trace_that_it_is_not_looked_over_to_its_end(
     reader: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -350,6 +360,8 @@ def test_so_long_a_trace_that_it_is_not_looked_over_to_its_end(
     for text in texts:
         assert f">{PART}+</dd>" in text
         assert "is longer than" in text
+    assert f"Events 1 to {PART} of {PART}+" in texts[0]
+    assert "Events 1 to" not in texts[1]
 
 
 def queries_of(client: Client, url: str) -> list[str]:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import django
 from django.contrib import admin
 from django.contrib.admin.utils import quote
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -22,6 +23,7 @@ from django.utils.translation import gettext_lazy as _
 
 from signals_demo.apart import apart
 from signals_demo.builtin import LazyText
+from signals_demo.conf import config
 from signals_demo.models import SignalEvent
 from signals_demo.traces import suppress
 
@@ -136,5 +138,7 @@ def render(
         "media": log.media,
         "list_url": log.url_of(LIST),
         "navigation": log.navigation(request),
+        "is_switched_off": not config().enabled,
+        "crumbs_are_a_list": django.VERSION >= (6, 1),  # and styled as nothing else
     }
     return TemplateResponse(request, template, frame | context)

@@ -1,5 +1,6 @@
 """The page of a trace: one request, command, task or block, in its order and over time."""
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -7,6 +8,7 @@ from urllib.parse import urlencode
 
 from django.contrib.admin.utils import quote
 from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.formats import number_format
 from django.utils.translation import gettext
 
 from signals_demo.models import SignalEvent
@@ -144,6 +146,28 @@ class Links:
             )
             for bucket in buckets(scale, [glance.occurred_at for glance in glances])
         ]
+
+    @property
+    def extent(self) -> str:
+        """Return which events of the trace this part is about, in words.
+
+        Nothing where the part is not among those that were looked over.
+        """
+        places = [Place.of(glance) for glance in self.summary.glances]
+        events = self.part.events
+        if not events or Place.of(events[-1]) > places[-1]:
+            return ""
+        first, last, count = (
+            number_format(number, force_grouping=True)
+            for number in (
+                bisect_left(places, Place.of(events[0])) + 1,
+                bisect_left(places, Place.of(events[-1])) + 1,
+                len(places),
+            )
+        )
+        return gettext("Events {first} to {last} of {all}").format(
+            first=first, last=last, all=f"{count}{'+' if self.summary.is_partial else ''}"
+        )
 
     @property
     def here(self) -> Bar:
