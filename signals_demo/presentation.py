@@ -8,7 +8,7 @@ into HTML here: a template would be most of what the page costs.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from html import escape
 from typing import Any
 
@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.formats import date_format, number_format
 from django.utils.safestring import SafeString
 from django.utils.timezone import is_aware, localtime
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from signals_demo import catalog
@@ -42,6 +42,7 @@ _TELLING = (
     "file_path",
     "task_result",
 )
+_HOUR, _DAY = 60, 24 * 60  # in minutes
 _LONGEST_LINE = 60
 _LONGEST_INLINE = 56
 
@@ -95,9 +96,41 @@ def local(moment: datetime) -> datetime:
 def in_short(since: datetime, until: datetime | None) -> str:
     """Return a stretch of time in the current zone, as a range of two times."""
     begin, end = local(since), local(until or timezone.now())
+    first = f"{date_format(begin, 'SHORT_DATE_FORMAT')} {time_of_day(begin)}"
     is_one_day = begin.date() == end.date()
-    last = date_format(end, "TIME_FORMAT" if is_one_day else "SHORT_DATETIME_FORMAT")
-    return f"{date_format(begin, 'SHORT_DATETIME_FORMAT')} \N{EN DASH} {last}"
+    last = (
+        time_of_day(end)
+        if is_one_day
+        else f"{date_format(end, 'SHORT_DATE_FORMAT')} {time_of_day(end)}"
+    )
+    return f"{first} \N{EN DASH} {last}"
+
+
+def time_of_day(moment: datetime) -> str:
+    """Return the time of day to the minute, in 24 hours, as the times of events are.
+
+    Not in the format of the language: that of Hindi does not tell morning from evening.
+    """
+    return date_format(moment, "H:i")
+
+
+def ago(moment: datetime) -> str:
+    """Return how long ago a time was, in the largest unit that it fills.
+
+    Django's `timesince` calls a moment ago "0 minutes", and has no words of Hindi.
+    """
+    minutes = (timezone.now() - moment) // timedelta(minutes=1)
+    if minutes < 1:
+        return gettext("just now")
+    if minutes < _HOUR:
+        return ngettext("{number} minute ago", "{number} minutes ago", minutes).format(
+            number=minutes
+        )
+    if minutes < _DAY:
+        hours = minutes // _HOUR
+        return ngettext("{number} hour ago", "{number} hours ago", hours).format(number=hours)
+    days = minutes // _DAY
+    return ngettext("{number} day ago", "{number} days ago", days).format(number=days)
 
 
 def in_words(milliseconds: float) -> str:

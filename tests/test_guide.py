@@ -87,10 +87,10 @@ def test_when_a_signal_was_seen_here(reader: Client) -> None:
     SignalEventFactory.create(occurred_at=now - timedelta(days=3), signal="post_save")
     text = text_of(reader, GUIDE)
     said = article(text, "pre_save")
-    assert "Last seen here 3\xa0hours ago" in said
+    assert "Last seen here: 3 hours ago" in said
     assert "2 events in the last 24 hours" in said
     assert f"{LIST}?signal=pre_save" in Markup(said).links
-    assert "Last seen here 3\xa0days ago" in article(text, "post_save")
+    assert "Last seen here: 3 days ago" in article(text, "post_save")
     assert "0 events in the last 24 hours" in article(text, "post_save")
     assert "Not seen here yet" in article(text, "pre_delete")
 

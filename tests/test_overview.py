@@ -214,6 +214,14 @@ def test_the_page_shows_what_it_counts(reader: Client) -> None:
     )
 
 
+def test_bars_are_told_in_24_hours_in_each_language(reader: Client) -> None:
+    make()
+    for language in ("en", "de", "es", "fr", "hi"):
+        found = reader.get(PAGE, headers={"accept-language": language}).context["overview"]
+        assert all(re.fullmatch("[0-2][0-9]:00", bar.when) for bar in found.bars)
+        assert len({bar.when for bar in found.bars}) == 24
+
+
 def test_an_empty_log_has_an_overview(reader: Client) -> None:
     for span in LENGTHS:
         assert "Nothing fired in this time." in reader.get(PAGE, {"time": span}).content.decode()

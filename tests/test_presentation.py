@@ -1,17 +1,18 @@
 """How events are shown: trees, arguments, changes and colours."""
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.contrib.staticfiles import finders
 from django.template.loader import render_to_string
+from django.utils import timezone, translation
 
 from signals_demo import presentation
 from signals_demo.builtin import Family
 from signals_demo.models import SignalEvent
-from signals_demo.presentation import Node, Value
+from signals_demo.presentation import Node, Value, ago, in_short
 
 
 def event(signal: str = "pre_save", depth: int = 0, **fields: Any) -> SignalEvent:
@@ -126,6 +127,33 @@ def test_values_nested_without_end_are_cut_off() -> None:
 )
 def test_durations(took: timedelta | None, text: str) -> None:
     assert presentation.duration(event(duration=took)) == text
+
+
+@pytest.mark.parametrize(
+    ("minutes", "text", "hindi"),
+    [
+        (-1, "just now", "अभी-अभी"),
+        (0.9, "just now", "अभी-अभी"),
+        (1, "1 minute ago", "1 मिनट पहले"),
+        (59.9, "59 minutes ago", "59 मिनट पहले"),
+        (60, "1 hour ago", "1 घंटा पहले"),
+        (24 * 60 - 1, "23 hours ago", "23 घंटे पहले"),
+        (24 * 60, "1 day ago", "1 दिन पहले"),
+        (90 * 24 * 60, "90 days ago", "90 दिन पहले"),
+    ],
+)
+def test_how_long_ago_it_was(minutes: float, text: str, hindi: str) -> None:
+    moment = timezone.now() - timedelta(minutes=minutes)
+    assert ago(moment) == text
+    with translation.override("hi"):
+        assert ago(moment) == hindi
+
+
+@pytest.mark.parametrize("language", ["en", "de", "es", "fr", "hi"])
+def test_morning_and_evening_are_told_apart(language: str) -> None:
+    morning, evening = (datetime(2026, 11, 22, hour, 0, tzinfo=UTC) for hour in (5, 17))
+    with translation.override(language):
+        assert in_short(morning, evening).endswith(" 05:00 \N{EN DASH} 17:00")
 
 
 def test_a_note_tells_like_firings_apart() -> None:

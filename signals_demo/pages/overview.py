@@ -29,7 +29,14 @@ from signals_demo.pages.figures import (
     trouble_since,
 )
 from signals_demo.pages.page import LIST, LogAdmin, render
-from signals_demo.presentation import family, in_words, local, sender_name, short_name
+from signals_demo.presentation import (
+    family,
+    in_words,
+    local,
+    sender_name,
+    short_name,
+    time_of_day,
+)
 from signals_demo.selection import Period
 from signals_demo.sinks.hours import HourlySums
 from signals_demo.writer import LOST, writer
@@ -202,11 +209,11 @@ class Overview:
         )  # fmt: skip
 
     def _when(self, moment: datetime) -> str:
-        clock = local(moment)
+        here = local(moment)
         if self.span in ("1h", "24h"):
-            return date_format(clock, "TIME_FORMAT")
-        day = date_format(clock, "MONTH_DAY_FORMAT")
-        return day if self.span == "30d" else f"{day} {date_format(clock, 'TIME_FORMAT')}"
+            return time_of_day(here)
+        day = date_format(here, "MONTH_DAY_FORMAT")
+        return day if self.span == "30d" else f"{day} {time_of_day(here)}"
 
     @property
     def marks(self) -> list[Bar]:

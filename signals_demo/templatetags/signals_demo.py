@@ -1,5 +1,6 @@
 """`{% load signals_demo %}`: what an object has been through, on any page of the host."""
 
+from datetime import datetime
 from typing import Any
 
 from django import template
@@ -10,9 +11,16 @@ from django.template import Context
 from signals_demo.apart import apart
 from signals_demo.history import CHANGES, key_of, of_object
 from signals_demo.models import SignalEvent
+from signals_demo.presentation import ago
 from signals_demo.timeline import Links, days, may_read
 
 register = template.Library()
+
+
+@register.filter
+def signals_ago(moment: datetime) -> str:
+    """Return how long ago a time was, in words."""
+    return ago(moment)
 
 
 @register.inclusion_tag("signals_demo/signal_history.html", takes_context=True)
