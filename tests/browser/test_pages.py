@@ -142,3 +142,14 @@ def test_a_long_name_makes_no_page_wider(window: Window, name: str) -> None:
         f"found => found.forEach(one => one.textContent = '{LETTERS * 2}')"
     )
     assert page.evaluate("document.documentElement.scrollWidth") == 360
+
+
+@pytest.mark.parametrize("name", ["", "1/change/", "overview/", "requests/"])
+def test_on_paper_there_is_no_way_to_other_pages(window: Window, name: str) -> None:
+    window.log_in()
+    page = window.page
+    page.goto(f"{LIST}{name}")
+    page.emulate_media(media="print")
+    expect(page.locator("h1").last).to_be_visible()
+    for one in page.locator("header, nav, .breadcrumbs, form select, #nav-sidebar").all():
+        expect(one).not_to_be_visible()
