@@ -24,6 +24,7 @@ _SIGNAL_WIDTH = 24
 _SUBJECT_WIDTH = 24
 _MOST_CHANGES = 3
 _LONGEST_VALUE = 24
+_LONGEST_EXCEPTION = 200  # as on the pages; --json has all of it
 _FAINT = "\x1b[2m{}\x1b[0m"
 
 
@@ -67,7 +68,7 @@ class Lines:
         yield ", ".join(map(_changed, node.changes[:_MOST_CHANGES])) + (
             f", +{len(node.changes) - _MOST_CHANGES}" if len(node.changes) > _MOST_CHANGES else ""
         )
-        yield self._in("red", printable(event.exception))
+        yield self._in("red", printable(shortened(event.exception, _LONGEST_EXCEPTION)))
 
     def _signal(self, node: Node) -> str:
         indent = "  " * min(node.event.depth, _DEEPEST)

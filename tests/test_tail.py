@@ -103,6 +103,13 @@ def test_nothing_recorded_gives_a_terminal_orders() -> None:
     assert "\\x1b[2J\\x9b\\u202e\\r\\nx" in text
 
 
+def test_a_long_exception_is_cut_but_in_json() -> None:
+    SignalEventFactory.create(exception=f"ValueError: {'x' * 3000}")
+    assert "x" * 187 + "…" in tail()
+    assert "x" * 188 not in tail()
+    assert "x" * 3000 in tail("--json")
+
+
 def test_json_is_that_of_the_export() -> None:
     checkout_trace(occurred_at=datetime(2026, 11, 21, tzinfo=UTC))
     exported = io.StringIO()
