@@ -187,9 +187,9 @@ class SignalEventAdmin(LogAdmin):
     def started_by(self, event: SignalEvent) -> SafeString | str:
         """Return what started the unit of work; it leads to the whole trace."""
         label = event.get_origin_display()
-        name = presentation.shortened(event.origin_name, LONGEST_NAME)
+        name = presentation.breakable(presentation.shortened(event.origin_name, LONGEST_NAME))
         if not trace.url_of(self, event):
-            return f"{label} {name}"
+            return format_html("{} {}", label, name)
         return format_html(
             '<span class="signals-quiet">{}</span> <a href="{}" title="{}">{}</a>',
             label,

@@ -6,6 +6,7 @@ Nothing here runs a query: the callers fetch the rows, templates render what is 
 into HTML here: a template would be most of what the page costs.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -29,6 +30,7 @@ DEEPEST = 16
 TIMES = "\N{MULTIPLICATION SIGN}"
 
 # The arguments that tell two firings of one signal apart, in a line of a tree or a list.
+_INNER_SLASH = re.compile(r"(?<=\w)/(?=\w)")
 _TELLING = (
     "created",
     "action",
@@ -131,6 +133,11 @@ def ago(moment: datetime) -> str:
         return ngettext("{number} hour ago", "{number} hours ago", hours).format(number=hours)
     days = minutes // _DAY
     return ngettext("{number} day ago", "{number} days ago", days).format(number=days)
+
+
+def breakable(path: str) -> SafeString:
+    """Return a text as HTML in which a line may end after a slash rather than within a word."""
+    return SafeString(_INNER_SLASH.sub("/<wbr>", escape(path)))
 
 
 def in_words(milliseconds: float) -> str:

@@ -188,7 +188,9 @@ def events_of(slowest: Sequence[Slow]) -> dict[Pair, SignalEvent]:
             occurred_at__gte=one.start, occurred_at__lt=one.start + one.grain,
         )  # fmt: skip
     # Several may have taken equally long; one of each pair will do.
-    found = SignalEvent.objects.filter(wanted).only("signal", "sender", "trace_id", "position")
+    found = SignalEvent.objects.filter(wanted).only(
+        "signal", "sender", "trace_id", "position", "origin_name"
+    )
     return {(event.signal, event.sender): event for event in found[:CANDIDATES]}
 
 

@@ -22,6 +22,7 @@ from signals_demo.models import Origin, SignalEvent
 from signals_demo.pages import trace
 from signals_demo.pages.figures import (
     Figures,
+    Slow,
     as_utc,
     events_of,
     latest,
@@ -147,7 +148,7 @@ class Overview:
             (_("Firings"), self.firings, self._list(), False),
             (_("Failed logins"), failed, self._list(signal="user_login_failed"), True),
             (_("Exceptions"), trouble.exceptions, self._requests(kind="errors"), True),
-            (_("Rolled back"), trouble.rolled_back, self._requests(kind="undone"), True),
+            (_("Rolled back"), trouble.rolled_back, self._list(outcome="rolled_back"), True),
         ]
         if lost := self._signals[LOST]:
             tiles.append((_("Lost"), lost, self._list(signal=LOST), True))
@@ -279,7 +280,7 @@ class Overview:
         return [
             Line(
                 short_name(one.signal),
-                sender_name(one.sender),
+                _whose(one, events.get(one.pair)),
                 in_words(one.longest / _MILLISECOND),
                 _share(one.longest, ranked[0].longest),
                 trace.url_at(self._log, events[one.pair]) if one.pair in events else "",
@@ -302,6 +303,13 @@ class Overview:
 
 def _label(key: str) -> LazyText:
     return _("Other signals") if key == "other" else Family(key).label
+
+
+def _whose(slow: Slow, event: SignalEvent | None) -> str:
+    """Return what a pair is about: the sender of a request's own is but the server's handler."""
+    if event is not None and event.origin_name and family(slow.signal) == Family.REQUEST:
+        return event.origin_name
+    return sender_name(slow.sender)
 
 
 def _share(part: Any, whole: Any) -> int:
