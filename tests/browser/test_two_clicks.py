@@ -13,6 +13,8 @@ def page(window: Window) -> Page:
     """Somebody has just come to the admin's front page, and has looked at nothing else."""
     window.log_in()
     window.page.goto("/admin/")
+    # The login is stored in the background, and is on the first page of events for a while only.
+    window.page.wait_for_timeout(1000)
     return window.page
 
 
