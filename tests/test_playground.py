@@ -1,6 +1,8 @@
 """The playground over HTTP: every action is done for real, and its page shows what fired."""
 
 import re
+import threading
+import time
 from collections.abc import Callable
 from functools import partial
 from html import unescape
@@ -14,12 +16,13 @@ from django.contrib.auth import get_user_model
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
-from project.playground import children
+from project.playground import children, noticeboard
 from project.playground.lessons import LESSONS, Lesson
 from project.playground.models import Book, Order
 from project.playground.registry import actions
 from project.playground.sample import make_admin, stock
 from project.playground.streaks import SHOWN, shortened
+from signals_demo import trace
 from signals_demo.catalog import built_in
 from signals_demo.models import Outcome, SignalEvent
 from signals_demo.testing import Capture, capture_signals
@@ -316,3 +319,22 @@ def test_a_long_streak_is_shown_short() -> None:
         ("user_logged_in", 1),
     ]
     assert sum(event.count for event in short) == 41
+
+
+def test_notes_are_read_while_other_threads_pin_theirs() -> None:
+    is_over = threading.Event()
+
+    def pin() -> None:
+        with trace("another"):
+            while not is_over.is_set():
+                noticeboard.pin("theirs")
+
+    thread = threading.Thread(target=pin)
+    thread.start()
+    try:
+        end = time.monotonic() + 0.5
+        while time.monotonic() < end:
+            assert noticeboard.notes_of("nobody's") == []
+    finally:
+        is_over.set()
+        thread.join()

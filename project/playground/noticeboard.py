@@ -42,4 +42,5 @@ def collect(output: str) -> None:
 
 def notes_of(trace_id: str) -> list[str]:
     """Return the notes of one unit of work, oldest first."""
-    return [note.text for note in _board if note.trace_id == trace_id]
+    # Of a copy: meanwhile other threads pin theirs.
+    return [note.text for note in _board.copy() if note.trace_id == trace_id]
