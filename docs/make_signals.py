@@ -12,13 +12,13 @@ DOCS = Path(__file__).resolve().parent
 if __name__ == "__main__":
     sys.path.insert(0, str(DOCS.parent))
 
-from signals_demo.builtin import CODE, release_name  # noqa: E402
 from signals_demo.catalog import BUILT_IN, CONNECT_OPTIONS, Argument, BuiltIn, Family  # noqa: E402
+from signals_demo.catalog.types import CODE, release_name  # noqa: E402
 
 HEAD = """\
 # Django's built-in signals
 
-<!-- Written by `python docs/make_signals.py` from signals_demo/catalog.py: change it there. -->
+<!-- Written by `python docs/make_signals.py` from signals_demo/catalog/: change it there. -->
 
 Every signal that Django sends by itself, in Django 5.2, 6.0 and 6.1. Every receiver gets the
 `sender` and the `signal`, and the arguments named here. The admin shows the same under

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from signals_demo.traces import suppress, trace
+    from signals_demo.tracing.trace import suppress, trace
 
 __all__ = ["flush", "suppress", "trace"]
 __version__ = "0.1.0"
@@ -13,16 +13,16 @@ __version__ = "0.1.0"
 # it installed: Django is not imported before something of the recorder's is asked for.
 def __getattr__(name: str) -> Any:
     if name in ("suppress", "trace"):
-        from signals_demo import traces
+        from signals_demo.tracing import trace as tracing
 
-        return getattr(traces, name)
+        return getattr(tracing, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def flush(timeout: float = 5.0) -> bool:
     """Wait until everything captured so far is stored; return False if `timeout` (s) ran out."""
-    from signals_demo.recorder import tidy
-    from signals_demo.writer import writer
+    from signals_demo.capture.recorder import tidy
+    from signals_demo.delivery.writer import writer
 
     tidy()
     return writer.flush(timeout)

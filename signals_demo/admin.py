@@ -26,20 +26,20 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from signals_demo import presentation
-from signals_demo.admin_filters import FILTERS
-from signals_demo.admin_list import AS_FIRED, EventList
 from signals_demo.conf import config
-from signals_demo.export import COLUMNS
-from signals_demo.keyset import backwards, beyond
 from signals_demo.models import SignalEvent
-from signals_demo.pages import PAGES, trace
-from signals_demo.pages.export import as_file
-from signals_demo.pages.page import LIST, LogAdmin, refused
-from signals_demo.pages.parts import Place
-from signals_demo.redaction import MASK
-from signals_demo.search import FORMS, model_named
-from signals_demo.selection import rows
+from signals_demo.query.export import COLUMNS
+from signals_demo.query.filters import rows
+from signals_demo.query.keyset import backwards, beyond
+from signals_demo.query.search import FORMS, model_named
+from signals_demo.query.trace_parts import Place
+from signals_demo.serialize.redaction import MASK
+from signals_demo.web import presentation
+from signals_demo.web.change_list import AS_FIRED, EventList
+from signals_demo.web.list_filters import FILTERS
+from signals_demo.web.page import LIST, LogAdmin, refused
+from signals_demo.web.pages import PAGES, trace
+from signals_demo.web.pages.export import as_file
 
 # How much of a trace is shown on each side of an event.
 NEIGHBOURS = 100
@@ -61,7 +61,7 @@ class SignalEventAdmin(LogAdmin):
     show_facets = admin.ShowFacets.NEVER
     show_full_result_count = False
     sortable_by = ()
-    # Only shows the search box; signals_demo.search says what can be searched.
+    # Only shows the search box; signals_demo.query.search says what can be searched.
     search_fields = ("trace_id",)
     search_help_text = _(
         "A trace id, a model such as auth.User, an object such as auth.User 5, an object's key, "

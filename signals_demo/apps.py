@@ -5,7 +5,8 @@ from django.apps import AppConfig
 from django.core import checks
 from django.utils.translation import gettext_lazy as _
 
-from signals_demo import dormant, startup
+from signals_demo.capture import lazy
+from signals_demo.inspection import startup
 
 # What is imported below is not loaded where nothing of it is needed.
 
@@ -25,17 +26,17 @@ class SignalsDemoConfig(AppConfig):
 
     def __init__(self, app_name: str, app_module: ModuleType) -> None:
         super().__init__(app_name, app_module)
-        if not dormant.is_wanted():
-            from signals_demo import receivers
+        if not lazy.is_wanted():
+            from signals_demo.capture import connect
 
-            receivers.connect_early()
+            connect.connect_early()
 
     def ready(self) -> None:
-        if dormant.is_wanted():
-            dormant.begin()
+        if lazy.is_wanted():
+            lazy.begin()
         else:
-            from signals_demo import receivers
+            from signals_demo.capture import connect
 
-            receivers.begin()
+            connect.begin()
         checks.register(check, "signals_demo")
         startup.note()

@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from signals_demo.callsites import Site, shown
 from signals_demo.faults import note_fault
-from signals_demo.jsontext import clean, encode, storable
-from signals_demo.traces import Actor, Trace
-from signals_demo.transactions import OPEN, Fate
+from signals_demo.serialize.text import clean, encode, storable
+from signals_demo.tracing.call_sites import Site, shown
+from signals_demo.tracing.trace import Actor, Trace
+from signals_demo.tracing.transactions import OPEN, Fate
 
 # JSON text, or what to call for it, with what: text that is made when it is wanted. All of it must
 # be free of secrets and unable to change.

@@ -19,9 +19,9 @@ except ImportError as error:
     ) from error
 
 from signals_demo import catalog
-from signals_demo.builtin import Family
+from signals_demo.catalog.types import Family
 from signals_demo.models import Origin, Outcome, SignalEvent
-from signals_demo.redaction import MASK
+from signals_demo.serialize.redaction import MASK
 
 _RECORDER = uuid.uuid4()
 

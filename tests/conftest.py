@@ -15,12 +15,13 @@ from django.db import connection
 from django.test import Client, TestCase, TransactionTestCase, override_settings
 from django.utils import translation
 
-from signals_demo import dormant, flush
+from signals_demo import flush
+from signals_demo.capture import lazy
+from signals_demo.delivery.writer import writer
 from signals_demo.models import SignalEvent, SignalHour, SignalTrace
-from signals_demo.writer import writer
 from tests.factories import UserFactory
 
-dormant.awaken()  # these tests look at what records, whether or not they capture
+lazy.awaken()  # these tests look at what records, whether or not they capture
 
 BROWSER_TESTS = Path(__file__).parent / "browser"
 

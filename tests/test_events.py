@@ -10,12 +10,12 @@ from uuid import UUID
 
 import pytest
 
-from signals_demo.callsites import Site
 from signals_demo.events import Event, Resolution, Row, Run, row_of
-from signals_demo.jsontext import clean, encode
 from signals_demo.models import SignalEvent
-from signals_demo.traces import Actor, Trace
-from signals_demo.transactions import COMMITTED, OPEN
+from signals_demo.serialize.text import clean, encode
+from signals_demo.tracing.call_sites import Site
+from signals_demo.tracing.trace import Actor, Trace
+from signals_demo.tracing.transactions import COMMITTED, OPEN
 
 RECORDER = UUID(int=1)
 NUL = "\0"

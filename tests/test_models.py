@@ -12,8 +12,8 @@ from django.db import IntegrityError, connection
 from project.playground.models import Tag
 from signals_demo.factories import SignalEventFactory
 from signals_demo.models import Origin, Outcome, SignalEvent
-from signals_demo.traces import Trace
-from signals_demo.transactions import COMMITTED, OPEN, ROLLED_BACK
+from signals_demo.tracing.trace import Trace
+from signals_demo.tracing.transactions import COMMITTED, OPEN, ROLLED_BACK
 
 pytestmark = pytest.mark.django_db
 

@@ -11,11 +11,11 @@ from django.test import Client
 from django.urls import NoReverseMatch, reverse
 
 from benchmarks.scale.scripts import LONG
-from signals_demo.admin_filters import TimeFilter
-from signals_demo.history import NEWEST_FIRST, Cursor
 from signals_demo.models import Outcome, SignalEvent, SignalTrace
-from signals_demo.pages import requests
-from signals_demo.selection import QUICK_VIEWS
+from signals_demo.query.filters import QUICK_VIEWS
+from signals_demo.query.history import NEWEST_FIRST, Cursor
+from signals_demo.web.list_filters import TimeFilter
+from signals_demo.web.pages import requests
 
 COMMON, RARE = "shop.Product", "shop.Country"
 BUSIEST, QUIET = "1", "1999"

@@ -7,8 +7,8 @@ from django.urls import reverse
 from project.playground.actions import SILENCE
 from project.playground.receivers import EXAMPLES, Example
 from project.playground.registry import Action, actions
-from signals_demo.builtin import BuiltIn, Family, LazyText
 from signals_demo.catalog import built_in
+from signals_demo.catalog.types import BuiltIn, Family, LazyText
 
 
 @dataclass(frozen=True, slots=True)

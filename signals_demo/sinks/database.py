@@ -20,15 +20,15 @@ from django.db import (
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from signals_demo.conf import config
+from signals_demo.delivery.sqlite_lock import turns
+from signals_demo.delivery.throttle import pace
 from signals_demo.events import Attribution, Resolution, Row
 from signals_demo.faults import faults, note_fault
-from signals_demo.pace import pace
-from signals_demo.sinks import hours, summaries
-from signals_demo.sinks.adaptation import duration_of, moments, uuid_of
+from signals_demo.rollups import hours, traces
+from signals_demo.rollups.traces import Key
 from signals_demo.sinks.base import BaseSink, NotReady
-from signals_demo.sinks.summaries import Key
-from signals_demo.transactions import OPEN, ROLLED_BACK
-from signals_demo.turns import turns
+from signals_demo.sinks.sql.adaptation import duration_of, moments, uuid_of
+from signals_demo.tracing.transactions import OPEN, ROLLED_BACK
 
 logger = logging.getLogger("signals_demo")
 
@@ -80,10 +80,10 @@ class DatabaseSink(BaseSink):
     def _copied(self, connection: BaseDatabaseWrapper, rows: Sequence[Row]) -> bool:
         """Store rows by COPY, a fifth of the time of an INSERT, and return whether that worked."""
         try:
-            parts = summaries.of(rows)
+            parts = traces.of(rows)
             with _our_turn(connection, len(rows)):
                 _copy(connection, rows)
-                summaries.add(connection, parts)
+                traces.add(connection, parts)
                 pace.give_way()
         except (*REFUSALS, DatabaseError) as error:
             if not _is_refusal(error):
@@ -94,14 +94,14 @@ class DatabaseSink(BaseSink):
     def _insert(self, connection: BaseDatabaseWrapper, rows: Sequence[Row]) -> None:
         try:
             # Not in the transaction: SQLite would have the host wait for what waits for the host.
-            parts = [] if config().inline else summaries.of(rows)
+            parts = [] if config().inline else traces.of(rows)
             with _our_turn(connection, len(rows)):
                 again = not config().inline and _some_are_there(connection, rows)
                 _insert_all(connection, rows)
                 if again:
-                    summaries.count_anew(connection, summaries.keys_of(rows))
+                    traces.count_anew(connection, traces.keys_of(rows))
                 elif parts:
-                    summaries.add(connection, parts)
+                    traces.add(connection, parts)
         except (*REFUSALS, DatabaseError) as error:
             if not _is_refusal(error):
                 raise
@@ -132,7 +132,7 @@ class DatabaseSink(BaseSink):
                     OPEN,
                 )
                 if changed and one.outcome == ROLLED_BACK:
-                    summaries.roll_back(connection, (one.recorder, one.trace_id), changed)
+                    traces.roll_back(connection, (one.recorder, one.trace_id), changed)
 
     def attribute(self, attributions: Sequence[Attribution]) -> None:
         connection = connections[config().database]
@@ -140,9 +140,7 @@ class DatabaseSink(BaseSink):
         with _updating(connection, ["actor_pk", "actor"], where) as update:
             for one in attributions:
                 update(one.actor_pk, one.actor, one.recorder, one.trace_id, "")
-                summaries.attribute(
-                    connection, (one.recorder, one.trace_id), one.actor_pk, one.actor
-                )
+                traces.attribute(connection, (one.recorder, one.trace_id), one.actor_pk, one.actor)
 
     def finish(self) -> None:
         if self._not_summed_up:
@@ -157,7 +155,7 @@ class DatabaseSink(BaseSink):
     # one another.
 
     def _sum_up_inline(self, connection: BaseDatabaseWrapper, rows: Sequence[Row]) -> None:
-        self._not_summed_up |= summaries.keys_of(rows)
+        self._not_summed_up |= traces.keys_of(rows)
         is_due = monotonic() >= self._next_sum and any(row.signal in LAST for row in rows)
         if is_due or len(self._not_summed_up) >= TRACES_AT_ONCE:
             self._next_sum = monotonic() + GAP
@@ -166,7 +164,7 @@ class DatabaseSink(BaseSink):
     def _sum_up(self, connection: BaseDatabaseWrapper) -> None:
         keys, self._not_summed_up = self._not_summed_up, set()
         with _our_turn(connection, 1):
-            summaries.count_anew(connection, keys)
+            traces.count_anew(connection, keys)
 
 
 _OPENED = "_signals_demo_opened"
@@ -193,7 +191,7 @@ def _open(connection: BaseDatabaseWrapper) -> None:
 
 
 def _table() -> str:
-    return str(summaries.model("signalevent")._meta.db_table)
+    return str(traces.model("signalevent")._meta.db_table)
 
 
 @contextmanager

@@ -8,11 +8,11 @@ from django.db import DatabaseError
 from django.db.models import Model
 from django.template import Context
 
-from signals_demo.apart import apart
-from signals_demo.history import CHANGES, key_of, of_object
 from signals_demo.models import SignalEvent
-from signals_demo.presentation import ago
-from signals_demo.timeline import Links, days, may_read
+from signals_demo.query.history import CHANGES, key_of, of_object
+from signals_demo.query.isolated import apart
+from signals_demo.web.presentation import ago
+from signals_demo.web.timeline import Links, days, may_read
 
 register = template.Library()
 

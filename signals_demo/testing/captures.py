@@ -10,21 +10,22 @@ from typing import Any, TypeVar, Unpack
 
 from django.core.exceptions import ImproperlyConfigured
 
-from signals_demo import catalog, dormant
+from signals_demo import catalog
+from signals_demo.capture import lazy
+from signals_demo.capture.connect import connect_test_signals, keep_values, wake
+from signals_demo.capture.recorder import here, tidy
 from signals_demo.conf import config
+from signals_demo.delivery.writer import taps, writer
 from signals_demo.events import Event, Row, row_of
-from signals_demo.receivers import connect_test_signals, keep_values, wake
-from signals_demo.recorder import here, tidy
 from signals_demo.testing.filters import Filter, Filters, filter_of
 from signals_demo.testing.grounds import Ground, settle
 from signals_demo.testing.names import SignalLike
 from signals_demo.testing.trees import tree
-from signals_demo.writer import taps, writer
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 # Now, and not when the first capture begins: what a test changes in it was often made before.
-dormant.awaken()
+lazy.awaken()
 keep_values()
 
 

@@ -8,9 +8,9 @@ from uuid import UUID
 from django.db.models import Model
 
 from signals_demo import catalog
+from signals_demo.serialize.values import key_text
 from signals_demo.testing import names
 from signals_demo.testing.names import SenderLike, SignalLike
-from signals_demo.values import key_text
 
 if TYPE_CHECKING:
     from signals_demo.testing.captures import CapturedEvent

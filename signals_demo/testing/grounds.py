@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db import connections
 
-from signals_demo.transactions import COMMITTED, OPEN, ROLLED_BACK, Fate, ground_on
+from signals_demo.tracing.transactions import COMMITTED, OPEN, ROLLED_BACK, Fate, ground_on
 
 
 class Block:

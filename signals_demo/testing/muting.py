@@ -7,10 +7,10 @@ from weakref import ReferenceType
 from django.dispatch import Signal
 from django.dispatch.dispatcher import _make_id  # type: ignore[attr-defined]
 
-from signals_demo.places import Entry, Hidden, hide, show
+from signals_demo.catalog.receiver_list import Entry, Hidden, hide, show
 from signals_demo.testing import names
 from signals_demo.testing.names import SignalLike, advice, wrong_type
-from signals_demo.traces import Block
+from signals_demo.tracing.trace import Block
 
 
 def receiver_in(entry: Entry) -> Any:

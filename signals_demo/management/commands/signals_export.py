@@ -10,10 +10,10 @@ from typing import Any, TextIO
 from django.core.management.base import CommandError, CommandParser, no_translations
 from django.utils import timezone
 
-from signals_demo.export import COLUMNS, FORMATS
-from signals_demo.management.reading import ReadingCommand, in_options
-from signals_demo.management.writing import DATA, TEXT, written
-from signals_demo.selection import Row
+from signals_demo.management.filters import ReadingCommand, in_options
+from signals_demo.management.output import DATA, TEXT, written
+from signals_demo.query.export import COLUMNS, FORMATS
+from signals_demo.query.filters import Row
 
 _ENDINGS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 _STEP = 1000  # rows between two signs of progress

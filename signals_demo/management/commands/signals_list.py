@@ -11,12 +11,12 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser, no_translations
 
-from signals_demo.callsites import PROJECT
-from signals_demo.lines import printable
-from signals_demo.listener_filters import NoSuchName, Selection, grouped, without_own
-from signals_demo.listeners import Audience, Listener, audiences
-from signals_demo.management.writing import TEXT, written
-from signals_demo.pitfalls import Forgotten, forgotten, judge
+from signals_demo.inspection.diagnostics import Forgotten, forgotten, judge
+from signals_demo.inspection.receivers import Audience, Listener, audiences
+from signals_demo.inspection.selection import NoSuchName, Selection, grouped, without_own
+from signals_demo.management.output import TEXT, written
+from signals_demo.management.terminal import printable
+from signals_demo.tracing.call_sites import PROJECT
 
 WIDTH = 80
 MARGIN = " " * 6

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from signals_demo.conf import SETTING, config
-from signals_demo.recovery import recorders, recover
+from signals_demo.delivery.recovery import recorders, recover
 from signals_demo.sinks import configured
 
 

@@ -10,12 +10,12 @@ from typing import Any
 from django.core.management.base import CommandParser, no_translations
 from django.db import Error, connections
 
-from signals_demo.export import COLUMNS, json_line
-from signals_demo.following import STEP, Place, end_of_log, look
-from signals_demo.lines import Lines
-from signals_demo.management.reading import ReadingCommand, in_options
-from signals_demo.management.writing import DATA, TEXT, written
+from signals_demo.management.filters import ReadingCommand, in_options
+from signals_demo.management.output import DATA, TEXT, written
+from signals_demo.management.terminal import Lines
 from signals_demo.models import SignalEvent, SignalEventQuerySet
+from signals_demo.query.export import COLUMNS, json_line
+from signals_demo.query.tail import STEP, Place, end_of_log, look
 
 MOST = 100_000  # events to begin with, which are all in memory at once
 INTERVAL = 0.5  # seconds, as long as the writer of a process waits with what it stores

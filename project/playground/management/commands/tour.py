@@ -25,11 +25,11 @@ from project.playground.sample import make_admin
 from project.playground.streaks import shortened
 from project.playground.views import events_of
 from signals_demo import flush
-from signals_demo.builtin import Family
 from signals_demo.catalog import built_in
-from signals_demo.lines import COLOURS
+from signals_demo.catalog.types import Family
+from signals_demo.management.terminal import COLOURS
 from signals_demo.models import SignalEvent
-from signals_demo.presentation import Node, tree
+from signals_demo.web.presentation import Node, tree
 
 
 class Line(NamedTuple):

@@ -1,0 +1,292 @@
+"""What looks wrong about receivers, in one sentence each, and how to mend it.
+
+Django's own receivers and those of this app are not judged.
+"""
+
+import re
+import sys
+from dataclasses import dataclass
+from inspect import CO_VARKEYWORDS
+from pathlib import Path
+from types import FunctionType, ModuleType
+from typing import Any
+
+from django.apps import AppConfig, apps
+from django.db.models.base import ModelBase
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from signals_demo.catalog.types import Family, LazyText
+from signals_demo.inspection import discovery
+from signals_demo.inspection.receivers import Audience, Listener, Problem, outermost, same
+from signals_demo.inspection.startup import noted
+from signals_demo.tracing.call_sites import DJANGO, OURS, PROJECT, owner_of, relative
+
+MANY = 10
+"""So many receivers from one line, for one sender, are taken for ones that pile up."""
+
+LABELS: dict[str, LazyText] = {
+    "twice": _("connected twice"),
+    "many": _("piles up"),
+    "weak": _("may vanish"),
+    "late": _("connected late"),
+    "kwargs": _("no **kwargs"),
+    "never": _("never called"),
+}
+"""The codes of problems, and a word or two for each."""
+
+
+def judge(audiences: list[Audience]) -> None:
+    """Note on each listener what looks wrong, and fold those that pile up into one."""
+    held = _held(audiences)
+    for audience in audiences:
+        _fold(audience)
+        earlier = _Earlier()
+        for listener in filter(_is_judged, audience.listeners):
+            never = _never(audience, listener)
+            found = (
+                never or _twice(listener, earlier),
+                _weak(listener, held),
+                _late(audience, listener),
+                _kwargs(listener),
+            )
+            listener.problems += filter(None, found)
+            if not never:
+                earlier.add(listener)
+
+
+def _is_judged(listener: Listener) -> bool:
+    return listener.owner not in (DJANGO, OURS)
+
+
+def _fold(audience: Audience) -> None:
+    if audience.name == "class_prepared":  # fields connect it, each for itself, and once
+        return
+    alike: dict[object, list[Listener]] = {}
+    for each in filter(_is_judged, audience.listeners):
+        if each.code:
+            alike.setdefault((id(each.code), _sender_key(each)), []).append(each)
+    for first, *others in alike.values():
+        if len(others) + 1 < MANY:
+            continue
+        first.count += len(others)
+        gone = set(map(id, others))
+        audience.listeners = [each for each in audience.listeners if id(each) not in gone]
+        message = gettext(
+            "{count} receivers made by this one line listen to the same sender. If it runs again "
+            "and again, as in a view, they pile up, and each makes every firing slower."
+        ).format(count=first.count)
+        mend = gettext("Connect it once, in AppConfig.ready(), or disconnect it when it is done.")
+        first.problems.append(Problem("many", message, mend))
+
+
+class _Earlier:
+    """The receivers before one, by what they have in common with it and by sender."""
+
+    def __init__(self) -> None:
+        self.found: dict[object, dict[object, Listener]] = {}
+
+    def add(self, listener: Listener) -> None:
+        for key in (same(listener.receiver), _line(listener)):
+            self.found.setdefault(key, {}).setdefault(_sender_key(listener), listener)
+
+    def like(self, key: object, listener: Listener) -> Listener | None:
+        """Return the first that has this in common, and hears a sender that `listener` hears."""
+        by_sender = self.found.get(key, {})
+        if listener.sender is None:
+            return next(iter(by_sender.values()), None)
+        return by_sender.get(None) or by_sender.get(listener.sender.key)
+
+
+def _sender_key(listener: Listener) -> object:
+    return listener.sender.key if listener.sender else None
+
+
+def _line(listener: Listener) -> tuple[str, int | None, str]:
+    return listener.file, listener.line, listener.short_name
+
+
+def _twice(listener: Listener, earlier: _Earlier) -> Problem | None:
+    if other := earlier.like(same(listener.receiver), listener):
+        message = gettext(
+            "It is the same function as number {number}, so it runs twice for one firing."
+        ).format(number=other.position)
+        mend = gettext("Connect it once, or each time with one sender and dispatch_uid.")
+        return Problem("twice", message, mend)
+    other = earlier.like(_line(listener), listener)
+    one, two = listener.function, other.function if other else None
+    if other is None or one is None or two is None or one.__module__ == two.__module__:
+        return None
+    message = gettext(
+        "Number {number} is the same line of code: its module was imported under two names, "
+        "{first} and {second}, so it runs twice for one firing."
+    ).format(number=other.position, first=two.__module__, second=one.__module__)
+    mend = gettext("Import the module by one name everywhere; a dispatch_uid hides it.")
+    return Problem("twice", message, mend)
+
+
+def _never(audience: Audience, listener: Listener) -> Problem | None:
+    sender = listener.sender.value if listener.sender else None
+    kind = type(sender)
+    if issubclass(kind, ModelBase) and audience.family in (Family.MODEL, Family.AUTH):
+        found = _silent_model(audience.name, sender)
+    elif audience.family is Family.MANAGEMENT and _is_app_in_disguise(sender):
+        found = (
+            gettext(
+                "The sender of this signal is an AppConfig instance, never a class or module."
+            ),
+            gettext("Connect it in AppConfig.ready() with sender=self."),
+        )
+    else:
+        return None
+    return Problem("never", *found) if found else None
+
+
+def _is_app_in_disguise(sender: Any) -> bool:
+    kind = type(sender)
+    is_class = issubclass(kind, type) and issubclass(sender, AppConfig)
+    return is_class or issubclass(kind, (ModuleType, str))
+
+
+def _silent_model(signal: str, model: Any) -> tuple[str, str] | None:
+    options = model._meta
+    label = options.label
+    if options.abstract:
+        return (
+            gettext("{label} is abstract: only the models made from it send signals.").format(
+                label=label
+            ),
+            gettext("Connect it for each of those, or for every sender, and look at the sender."),
+        )
+    if options.swapped:
+        return (
+            gettext("{label} is not in use: {other} has taken its place.").format(
+                label=label, other=options.swapped
+            ),
+            gettext("Use sender=settings.{setting}.").format(setting=options.swappable),
+        )
+    if signal == "m2m_changed" and options.local_many_to_many and not _is_between(model):
+        name = options.local_many_to_many[0].name
+        return (
+            gettext("The sender of m2m_changed is the model between the two, not {label}.").format(
+                label=label
+            ),
+            gettext("Use sender={model}.{field}.through.").format(
+                model=model.__name__, field=name
+            ),
+        )
+    return None
+
+
+def _is_between(model: Any) -> bool:
+    fields = (
+        field
+        for each in apps.get_models(include_auto_created=True)
+        for field in each._meta.local_many_to_many
+    )
+    return any(field.remote_field.through is model for field in fields)
+
+
+def _held(audiences: list[Audience]) -> set[int]:
+    """Return the ids of the weakly connected inner functions that a module or class holds."""
+    suspects = {
+        id(each.receiver)
+        for audience in audiences
+        for each in audience.listeners
+        if each.is_weak and _is_inner(each.receiver)
+    }
+    return set(discovery.objects(suspects))
+
+
+def _is_inner(receiver: Any) -> bool:
+    if type(receiver) is not FunctionType:
+        return False
+    return "<locals>" in receiver.__qualname__ or receiver.__qualname__ == "<lambda>"
+
+
+def _weak(listener: Listener, held: set[int]) -> Problem | None:
+    if not listener.is_weak or not _is_inner(listener.receiver) or id(listener.receiver) in held:
+        return None
+    message = gettext(
+        "It was made inside a function and is held weakly, by no module or class: when the last "
+        "other reference to it goes, it is no longer called, and nothing says so."
+    )
+    mend = gettext("Move it to the top of its module, or connect it with weak=False.")
+    return Problem("weak", message, mend)
+
+
+# Only a server or a test sends them, after it has imported what it needs.
+_SENT_BY_A_SERVER = (Family.AUTH, Family.REQUEST, Family.TEST)
+
+
+def _late(audience: Audience, listener: Listener) -> Problem | None:
+    start = noted()
+    module = listener.function.__module__ if listener.function else None
+    if (
+        start is None
+        or listener.owner != PROJECT
+        or audience.family in _SENT_BY_A_SERVER
+        or type(module) is not str
+        or module in start.modules
+        or module not in sys.modules
+        or ".management.commands." in module
+    ):
+        return None
+    message = gettext(
+        "{module} was imported after all apps were ready. Until then it heard nothing, and in a "
+        "process that does not import it, such as a command or a worker, it never does."
+    ).format(module=module)
+    mend = gettext("Move it to a module that AppConfig.ready() imports.")
+    return Problem("late", message, mend)
+
+
+def _kwargs(listener: Listener) -> Problem | None:
+    function = outermost(listener.receiver)
+    if function is None or function.__code__.co_flags & CO_VARKEYWORDS:
+        return None
+    message = gettext(
+        "It does not take **kwargs, so it fails as soon as it is sent an argument that it does "
+        "not name. Django refuses it while DEBUG is on."
+    )
+    return Problem("kwargs", message, gettext("Add **kwargs to its arguments."))
+
+
+_NAMES = ("receivers", "signals", "handlers", "signal_handlers", "signal_receivers")
+_CONNECTS = re.compile(r"^@receiver\(|^\s*\w+(?:\.\w+)*\.connect\(", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """A module of an app that would connect receivers, and that nothing has imported."""
+
+    module: str
+    file: str
+
+    @property
+    def message(self) -> str:
+        """Return what is wrong."""
+        return gettext("It connects receivers, but nothing has imported it.")
+
+    @property
+    def mend(self) -> str:
+        """Return how to mend it."""
+        return gettext("Import {module} in AppConfig.ready().").format(module=self.module)
+
+
+def forgotten() -> list[Forgotten]:
+    """Return the modules of the project's apps whose receivers are not connected for that."""
+    return [
+        Forgotten(f"{app.name}.{name}", relative(str(file)))
+        for app in apps.get_app_configs()
+        for name in _NAMES
+        if f"{app.name}.{name}" not in sys.modules
+        and owner_of(str(file := Path(app.path) / f"{name}.py")) == PROJECT
+        and _would_connect(file)
+    ]
+
+
+def _would_connect(file: Path) -> bool:
+    try:
+        return bool(_CONNECTS.search(file.read_text()))
+    except (OSError, ValueError):  # there is none, or it is no text
+        return False

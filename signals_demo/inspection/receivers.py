@@ -1,0 +1,248 @@
+"""Who is connected to the signals of this process, as `Signal.receivers` has it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from types import BuiltinFunctionType, CodeType, FunctionType, MethodType
+from typing import Any, NamedTuple
+from weakref import ReferenceType
+
+from django.apps import AppConfig
+from django.dispatch.dispatcher import NONE_ID
+
+from signals_demo.catalog import receiver_list
+from signals_demo.catalog.receiver_list import Entry
+from signals_demo.catalog.types import Family
+from signals_demo.inspection import discovery
+from signals_demo.inspection.discovery import LoadedSignal
+from signals_demo.serialize.arguments import sender_label
+from signals_demo.serialize.text import clean
+from signals_demo.serialize.values import dotted, mro, partial_func
+from signals_demo.tracing.call_sites import PROJECT, PYTHON, owner_of, relative
+
+_DEEPEST = 20
+_attributes: Callable[[FunctionType], dict[str, Any]] = FunctionType.__dict__["__dict__"].__get__
+
+
+class Problem(NamedTuple):
+    """Something that looks wrong: a short code, a sentence, and how to mend it."""
+
+    code: str
+    message: str
+    mend: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Whose firings a receiver hears; `label` is empty for one that cannot be named."""
+
+    key: object
+    label: str
+    value: Any = None
+
+
+@dataclass(slots=True)
+class Listener:
+    """A connected receiver; `sender` is None where it hears everybody.
+
+    `count` is above 1 where like ones are folded into it; `position` says when it is called.
+    """
+
+    receiver: Any
+    function: FunctionType | None
+    name: str
+    file: str
+    line: int | None
+    owner: str
+    sender: Sender | None
+    dispatch_uid: str
+    is_weak: bool
+    is_async: bool
+    position: int = 0
+    count: int = 1
+    problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def short_name(self) -> str:
+        """Return the name without its module, which the file tells too."""
+        if self.function is None:
+            return self.name.rpartition(".")[2]
+        return clean(self.function.__qualname__)
+
+    @property
+    def where(self) -> str:
+        """Return file and line; empty for what is not written in Python."""
+        return f"{self.file}:{self.line}" if self.file else ""
+
+    @property
+    def code(self) -> CodeType | None:
+        """Return the code that it is made of."""
+        return self.function.__code__ if self.function else None
+
+
+@dataclass(slots=True)
+class Audience:
+    """A signal with those who listen to it, in the order in which they are called.
+
+    Django calls the synchronous receivers first, and then the others at the same time.
+    """
+
+    loaded: LoadedSignal
+    listeners: list[Listener]
+
+    @property
+    def name(self) -> str:
+        """Return the signal's name in the catalog, else the path where it is defined."""
+        return self.loaded.name
+
+    @property
+    def path(self) -> str:
+        """Return the path to import the signal from."""
+        return self.loaded.built_in.path if self.loaded.built_in else self.name
+
+    @property
+    def family(self) -> Family | None:
+        """Return the family of a built-in signal."""
+        return self.loaded.built_in.family if self.loaded.built_in else None
+
+
+def audiences() -> list[Audience]:
+    """Return every signal of this process with its listeners, as things are now."""
+    signals = discovery.signals()
+    entries = [
+        [_Entry.read(entry) for entry in receiver_list.entries_of(s.signal)] for s in signals
+    ]
+    unknown = {
+        each.sender_key
+        for group in entries
+        for each in group
+        if type(each.sender_key) is int and each.sender_key != NONE_ID
+    }
+    named = discovery.objects(unknown)
+    return [
+        Audience(signal, _in_order([_listener(each, named) for each in group if each.is_alive]))
+        for signal, group in zip(signals, entries, strict=True)
+    ]
+
+
+def _in_order(listeners: list[Listener]) -> list[Listener]:
+    listeners.sort(key=lambda each: each.is_async)
+    for position, each in enumerate(listeners, 1):
+        each.position = position
+    return listeners
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """An entry of `Signal.receivers`, taken apart; Django 5.2 keeps no reference to the sender."""
+
+    receiver_key: Any
+    sender_key: Any
+    receiver: Any
+    sender: Any
+    is_weak: bool
+    is_async: bool
+    is_alive: bool
+
+    @classmethod
+    def read(cls, entry: Entry) -> "_Entry":
+        (receiver_key, sender_key), receiver, *sender_ref, is_async = entry
+        is_weak = issubclass(type(receiver), ReferenceType)
+        if is_weak:
+            receiver = receiver()
+        reference = sender_ref[0] if sender_ref else None
+        sender = None if reference is None else reference()
+        is_alive = receiver is not None and (reference is None or sender is not None)
+        return cls(receiver_key, sender_key, receiver, sender, is_weak, bool(is_async), is_alive)
+
+
+def _listener(entry: _Entry, named: dict[int, tuple[Any, str]]) -> Listener:
+    function = innermost(entry.receiver)
+    filename = function.__code__.co_filename if function else ""
+    return Listener(
+        receiver=entry.receiver,
+        function=function,
+        name=clean(_name(function or entry.receiver)),
+        file=clean(relative(filename)),  # a folder's name may be no text
+        line=function.__code__.co_firstlineno if function else None,
+        owner=owner_of(filename) if function else _owner_of_other(entry.receiver),
+        sender=_sender(entry, named),
+        dispatch_uid=clean(_uid(entry.receiver_key, entry.receiver)),
+        is_weak=entry.is_weak,
+        is_async=entry.is_async,
+    )
+
+
+def _owner_of_other(receiver: Any) -> str:
+    return PYTHON if type(receiver) is BuiltinFunctionType else PROJECT
+
+
+def _sender(entry: _Entry, named: dict[int, tuple[Any, str]]) -> Sender | None:
+    key = entry.sender_key
+    if type(key) is int and key == NONE_ID:
+        return None
+    value, path = named.get(key, (entry.sender, "")) if type(key) is int else (entry.sender, "")
+    kind = type(value)
+    if value is None or issubclass(kind, (str, type, AppConfig)):
+        path = ""
+    return Sender(key, clean(path or sender_label(value)), value)
+
+
+def step_in(receiver: Any) -> Any:
+    """Return what Python calls when it calls a partial, a method or an instance."""
+    kind = type(receiver)
+    if issubclass(kind, MethodType):
+        return receiver.__func__
+    if issubclass(kind, partial):
+        return partial_func(receiver)
+    cls, name = (receiver, "__init__") if issubclass(kind, type) else (kind, "__call__")
+    return next((vars(base)[name] for base in mro(cls) if name in vars(base)), None)
+
+
+def innermost(receiver: Any) -> FunctionType | None:
+    """Return the function that somebody wrote, below partials, methods and decorators."""
+    for _ in range(_DEEPEST):
+        if type(receiver) is not FunctionType:
+            receiver = step_in(receiver)
+        elif (inner := _attributes(receiver).get("__wrapped__")) is not None:
+            receiver = inner
+        else:
+            return receiver
+    return None
+
+
+def outermost(receiver: Any) -> FunctionType | None:
+    """Return the function that is called first."""
+    for _ in range(_DEEPEST):
+        if type(receiver) is FunctionType:
+            return receiver
+        receiver = step_in(receiver)
+    return None
+
+
+def _name(receiver: Any) -> str:
+    if type(receiver) not in (FunctionType, BuiltinFunctionType):
+        return dotted(receiver if issubclass(type(receiver), type) else type(receiver))
+    module = receiver.__module__
+    return f"{module}.{receiver.__qualname__}" if type(module) is str else receiver.__qualname__
+
+
+def same(receiver: Any) -> object:
+    """Return what two connections of one receiver have in common, as Django sees it."""
+    if issubclass(type(receiver), MethodType):
+        return id(receiver.__self__), id(receiver.__func__)
+    return id(receiver)
+
+
+def _uid(key: Any, receiver: Any) -> str:
+    if type(key) is str:
+        return key
+    if type(key) is tuple:
+        # Without a dispatch_uid a method has a pair of ids here.
+        ids = all(type(part) is int for part in key) and len(key) == 2
+        return "" if ids else ", ".join(map(_plain, key))
+    return "" if type(key) is int and key == same(receiver) else _plain(key)
+
+
+def _plain(value: Any) -> str:
+    return str(value) if type(value) in (str, int, float, bool, bytes) else dotted(type(value))

@@ -1,0 +1,129 @@
+"""Which signals and receivers somebody wants to see, by name."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+
+from django.apps import apps
+from django.conf import settings
+from django.utils.translation import gettext_lazy as _
+
+from signals_demo.catalog.types import Family, LazyText
+from signals_demo.inspection.receivers import Audience, Listener
+from signals_demo.query.search import model_named
+from signals_demo.tracing.call_sites import DJANGO, OURS, PROJECT
+
+OWN = (DJANGO, OURS)
+"""Whose receivers are there in every project: shown when they are asked for."""
+
+
+class NoSuchName(LookupError):
+    """A name that nothing has: which option it was given for, and a near one or nothing."""
+
+    def __init__(self, option: str, name: str, names: Iterable[str]) -> None:
+        super().__init__(name)
+        self.option = option
+        self.name = name
+        by_lower = {each.lower(): each for each in names}
+        short = {each.rpartition(".")[2]: each for each in by_lower}
+        near = get_close_matches(name.lower(), [*by_lower, *short], n=1)
+        self.near = by_lower[short.get(near[0], near[0])] if near else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What is wanted; an empty name means any."""
+
+    signal: str = ""
+    sender: str = ""
+    owner: str = ""
+    problems: bool = False
+
+    def __bool__(self) -> bool:
+        return self != Selection()
+
+    def of(self, audiences: list[Audience]) -> list[Audience]:
+        """Return the signals that are wanted, with those of their receivers that are.
+
+        Without a wish all come, also those that nobody listens to. Raise `NoSuchName`.
+        """
+        exact = self._exact(audiences)
+        chosen = [each for each in audiences if not exact.signal or exact._is_signal(each)]
+        if not (exact.sender or exact.owner or exact.problems):
+            return chosen
+        wanted = [
+            replace(each, listeners=[one for one in each.listeners if exact._wants(each, one)])
+            for each in chosen
+        ]
+        return [each for each in wanted if each.listeners]
+
+    def _exact(self, audiences: list[Audience]) -> "Selection":
+        """Return this with the sender as it is written, having checked that all names exist."""
+        senders = sender_labels(audiences)
+        sender = next((each for each in senders if each.lower() == self.sender.lower()), "")
+        if self.signal and not any(map(self._is_signal, audiences)):
+            raise NoSuchName("signal", self.signal, [each.name for each in audiences])
+        if self.sender and not sender:
+            raise NoSuchName("sender", self.sender, senders)
+        if self.owner and self.owner not in (owners := owners_of(audiences)):
+            raise NoSuchName("owner", self.owner, owners)
+        return replace(self, sender=sender)
+
+    def _is_signal(self, audience: Audience) -> bool:
+        return self.signal in (audience.name, audience.path, audience.name.rpartition(".")[2])
+
+    def _wants(self, audience: Audience, listener: Listener) -> bool:
+        return (
+            (not self.sender or self._is_heard_by(audience, listener))
+            and (not self.owner or listener.owner == self.owner)
+            and (not self.problems or bool(listener.problems))
+        )
+
+    def _is_heard_by(self, audience: Audience, listener: Listener) -> bool:
+        if listener.sender is not None:
+            return listener.sender.label == self.sender
+        if audience.family is None:
+            return True
+        if audience.family is Family.AUTH:
+            return self.sender.lower() == settings.AUTH_USER_MODEL.lower()
+        return (audience.family is Family.MODEL) == (model_named(self.sender) is not None)
+
+
+def without_own(audiences: list[Audience]) -> list[Audience]:
+    """Return the signals to which more listen than what is always there, and those receivers."""
+    others = [
+        replace(each, listeners=[one for one in each.listeners if one.owner not in OWN])
+        for each in audiences
+    ]
+    return [each for each in others if each.listeners]
+
+
+def grouped(audiences: Iterable[Audience]) -> list[tuple[LazyText, list[Audience]]]:
+    """Return the signals under headings: the built-in families, packages, the project."""
+    groups: dict[str, list[Audience]] = {}
+    for audience in audiences:
+        other = PROJECT if audience.loaded.owner == PROJECT else "packages"
+        groups.setdefault(audience.family or other, []).append(audience)
+    return [(label, groups[key]) for key, label in _GROUPS.items() if key in groups]
+
+
+_GROUPS: dict[str, LazyText] = {family.value: family.label for family in Family} | {
+    "packages": _("Signals of packages"),
+    PROJECT: _("Signals of the project"),
+}
+
+
+def sender_labels(audiences: Iterable[Audience]) -> list[str]:
+    """Return the names of all models, and of every other sender that a receiver is for."""
+    models = apps.get_models(include_auto_created=True, include_swapped=True)
+    labels = {model._meta.label for model in models}
+    for audience in audiences:
+        labels |= {each.sender.label for each in audience.listeners if each.sender}
+    return sorted(labels - {""})
+
+
+def owners_of(audiences: Iterable[Audience]) -> list[str]:
+    """Return whose code listens: the project first, then packages, then what is always there."""
+    found = {each.owner for audience in audiences for each in audience.listeners}
+    packages = sorted(found - {PROJECT, *OWN})
+    return [PROJECT, *packages, *(each for each in OWN if each in found)]

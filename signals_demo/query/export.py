@@ -1,0 +1,88 @@
+"""The log as text for other programs: CSV and JSON lines."""
+
+import csv
+import io
+import re
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import Any
+
+from django.utils import timezone
+
+from signals_demo.models import SignalEvent
+from signals_demo.query.filters import Row
+from signals_demo.serialize.text import encode
+
+COLUMNS = tuple(field.name for field in SignalEvent._meta.concrete_fields)
+"""Their names are those of the fields of `SignalEvent`."""
+
+_JSON = ("arguments", "changes")
+_TOGETHER = 500  # rows in one piece of text
+
+# A spreadsheet takes a cell that begins so for a formula, and a formula can send data away. The
+# wide forms are what East Asian keyboards type for the first four.
+_FORMULA = tuple(
+    "=+-@\t\r\n\N{FULLWIDTH EQUALS SIGN}\N{FULLWIDTH PLUS SIGN}"
+    "\N{FULLWIDTH HYPHEN-MINUS}\N{FULLWIDTH COMMERCIAL AT}"
+)
+# What a terminal or a viewer may take for an order; a lone carriage return overwrites a line.
+_ORDERS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]|\r(?!\n)")
+
+
+def _plain(value: Any) -> Any:
+    """Return a value of a row as JSON has it: times in UTC, durations in seconds."""
+    if value is None or isinstance(value, (str, int, dict, list)):
+        return value
+    if isinstance(value, datetime):
+        moment = timezone.make_aware(value) if timezone.is_naive(value) else value
+        return moment.astimezone(UTC).isoformat(timespec="microseconds")
+    if isinstance(value, timedelta):
+        return value / timedelta(seconds=1)
+    return str(value)
+
+
+def _without_orders(text: str) -> str:
+    if text.isprintable():  # the quickest way to tell that there are none
+        return text
+    return _ORDERS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def json_line(row: Row) -> str:
+    """Return an event as a line of JSON."""
+    return _without_orders(encode({name: _plain(row[name]) for name in COLUMNS})) + "\n"
+
+
+def _cell(name: str, row: Row) -> Any:
+    value = encode(row[name]) if name in _JSON else _plain(row[name])
+    if not isinstance(value, str):
+        return value
+    text = _without_orders(value)
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def _csv_text(rows: Iterable[list[Any]]) -> str:
+    text = io.StringIO()
+    # Text in quotes, also where it holds the separator of another country's spreadsheet.
+    csv.writer(text, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n").writerows(rows)
+    return text.getvalue()
+
+
+def csv_pieces(rows: Iterator[Row]) -> Iterator[str]:
+    """Yield the events as CSV, many rows to a piece; the first holds the names of the columns."""
+    piece: list[list[Any]] = [list(COLUMNS)]
+    while piece:
+        yield _csv_text(piece)
+        piece = [[_cell(name, row) for name in COLUMNS] for row in islice(rows, _TOGETHER)]
+
+
+def json_pieces(rows: Iterator[Row]) -> Iterator[str]:
+    """Yield the events as lines of JSON, many rows to a piece."""
+    while piece := "".join(map(json_line, islice(rows, _TOGETHER))):
+        yield piece
+
+
+FORMATS: dict[str, Callable[[Iterator[Row]], Iterator[str]]] = {
+    "csv": csv_pieces,
+    "jsonl": json_pieces,
+}

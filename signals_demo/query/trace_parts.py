@@ -1,0 +1,190 @@
+"""Reading a trace in parts of a bounded size, with what is around a part."""
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from django.db.models import Q, QuerySet
+
+from signals_demo.models import Outcome, SignalEvent
+from signals_demo.query.pairs import OpenPairs, closing_signal
+
+INIT_SIGNALS = ("pre_init", "post_init")
+WRITES = ("post_save", "post_delete")
+SIBLINGS = ("pre_delete", "pre_migrate")
+PART = 400
+"""How many events are shown at a time."""
+OVERVIEW = 20_000
+"""How many events are looked over at most for what is said about a trace as a whole."""
+
+_PLACE = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,18}))?")
+
+
+class Place(NamedTuple):
+    """An event's place in its trace; written `position.key` in an address.
+
+    The position alone is not enough: requests that came with one and the same `traceparent`
+    share a trace, and each of them counts from 1.
+    """
+
+    position: int
+    pk: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.position}.{self.pk}" if self.pk else str(self.position)
+
+    @classmethod
+    def of(cls, event: "SignalEvent | Glance") -> "Place":
+        """Return the place of an event."""
+        return cls(event.position, event.pk)
+
+    @classmethod
+    def read(cls, text: str) -> "Place | None":
+        """Return the place that an address names, or None for what is none."""
+        match = _PLACE.fullmatch(text)
+        return cls(int(match[1]), int(match[2] or 0)) if match else None
+
+
+class Glance(NamedTuple):
+    """The little of an event that is needed of all events of a trace."""
+
+    position: int
+    pk: int
+    depth: int
+    signal: str
+    count: int  # type: ignore[assignment]  # hides tuple.count, as the field is named
+    occurred_at: datetime
+    duration: timedelta | None
+    outcome: str
+    database: str
+    exception: str
+
+    @property
+    def is_change(self) -> bool:
+        """Return whether something was saved, deleted or linked."""
+        # The second of the two m2m_changed closes a pair, and so has a duration.
+        return self.signal in WRITES or (
+            self.signal == "m2m_changed" and self.duration is not None
+        )
+
+    @property
+    def is_bad(self) -> bool:
+        """Return whether it was rolled back, or is an exception."""
+        return bool(self.exception) or self.outcome == Outcome.ROLLED_BACK
+
+
+def overview(trace_id: str) -> tuple[list[Glance], bool]:
+    """Return a glance at each event of a trace, and whether there are more than `OVERVIEW`."""
+    rows = _in_order(trace_id).values_list(*Glance._fields)[: OVERVIEW + 1]
+    glances = [Glance._make(row) for row in rows]
+    return glances[:OVERVIEW], len(glances) > OVERVIEW
+
+
+def _in_order(trace_id: str) -> QuerySet[SignalEvent]:
+    return SignalEvent.objects.filter(trace_id=trace_id).order_by("position", "pk")
+
+
+def from_place(events: QuerySet[SignalEvent], place: Place) -> QuerySet[SignalEvent]:
+    """Return the events at a place and after it."""
+    return events.filter(
+        Q(position__gt=place.position) | Q(pk__gte=place.pk), position__gte=place.position
+    )
+
+
+def chunks(trace_id: str, size: int) -> Iterable[list[SignalEvent]]:
+    """Return all events of a trace, bit by bit; no query stays open in between."""
+    place: Place | None = Place(0)
+    while place is not None:
+        events = list(from_place(_in_order(trace_id), place)[: size + 1])
+        place = Place.of(events.pop()) if len(events) > size else None
+        yield events
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Events that follow each other in a trace, and where the parts beside them begin."""
+
+    start: Place
+    events: list[SignalEvent]
+    previous: Place | None
+    next: Place | None
+
+
+def read(trace_id: str, start: Place, *, with_inits: bool) -> Part:
+    """Return the part of a trace that begins at `start`, with or without its init signals."""
+    wanted = _in_order(trace_id)
+    if not with_inits:
+        wanted = wanted.exclude(signal__in=INIT_SIGNALS)
+    events = list(from_place(wanted, start)[: PART + 1])
+    earlier = (
+        wanted.filter(Q(position__lt=start.position) | Q(position=start.position, pk__lt=start.pk))
+        .filter(position__lte=start.position)
+        .reverse()
+    )
+    before = list(earlier.values_list("position", "pk")[:PART])
+    return Part(
+        start,
+        events[:PART],
+        Place(*before[-1]) if before else None,
+        Place.of(events[PART]) if len(events) > PART else None,
+    )
+
+
+def around(
+    trace_id: str, part: Sequence[SignalEvent], glances: Sequence[Glance]
+) -> list[SignalEvent]:
+    """Return the events around a part: what opened the pairs it is in, and what closes them."""
+    before = _fetch(trace_id, _openings(part[0], glances))
+    wanted = {(closing_signal(event), event.depth) for event in _left_open([*before, *part])}
+    return before + _fetch(trace_id, _closings(part[-1], glances, wanted))
+
+
+def _fetch(trace_id: str, glances: Iterable[Glance]) -> list[SignalEvent]:
+    return list(_in_order(trace_id).filter(pk__in=[glance.pk for glance in glances]))
+
+
+def _openings(first: SignalEvent, glances: Sequence[Glance]) -> list[Glance]:
+    """Return the nearest earlier event that is less deep, the nearest before that one, …"""
+    found: list[Glance] = []
+    # So far into a very long trace nothing is known of what came just before.
+    depth = first.depth if Place.of(first) <= Place.of(glances[-1]) else 0
+    for glance in reversed(glances):
+        if depth == 0:
+            break
+        if glance.depth < depth and Place.of(glance) < Place.of(first):
+            found.append(glance)
+            depth = glance.depth
+    return found
+
+
+def _left_open(events: Sequence[SignalEvent]) -> list[SignalEvent]:
+    """Return the events whose pairs go on after the last one."""
+    waiting = OpenPairs(len(events))
+    for event in events:
+        if waiting.closed_by(event) is None:
+            waiting.opened(event)
+    keys = {event.pk for event in waiting}
+    found, least = [], math.inf
+    for event in reversed(events):
+        # What fires inside a pair is deeper than it; only these may stand beside each other.
+        if event.pk in keys and (event.depth < least or event.signal in SIBLINGS):
+            found.append(event)
+        least = min(least, event.depth)
+    return found
+
+
+def _closings(
+    last: SignalEvent, glances: Sequence[Glance], wanted: set[tuple[str, int]]
+) -> list[Glance]:
+    """Return the first later event of each signal and depth that is wanted."""
+    found = []
+    for glance in glances:
+        if not wanted:
+            break
+        if (glance.signal, glance.depth) in wanted and Place.of(glance) > Place.of(last):
+            wanted.remove((glance.signal, glance.depth))
+            found.append(glance)
+    return found

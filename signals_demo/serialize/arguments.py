@@ -1,0 +1,430 @@
+"""What a signal was sent with, as a small, redacted description. Pure: no query, no host code."""
+
+import sys
+from collections.abc import Callable
+from inspect import CO_VARARGS
+from itertools import islice, zip_longest
+from types import FunctionType
+from typing import Any
+
+from django.apps import AppConfig
+from django.db.models import Model
+from django.db.models.base import DEFERRED, ModelBase
+from django.template.context import BaseContext
+
+from signals_demo.events import Description
+from signals_demo.serialize.model_info import ModelInfo, info_of, redactor
+from signals_demo.serialize.redaction import MASK
+from signals_demo.serialize.text import BOOLEANS, encode, quoted
+from signals_demo.serialize.values import (
+    MAX_ITEMS,
+    cut,
+    dotted,
+    is_plain,
+    json_of,
+    jsonable,
+    key_text,
+    primary_key,
+    unwrapped,
+)
+from signals_demo.tracing.origins import header_of, text_of
+
+Named = dict[str, Any]
+
+
+Describer = Callable[[Any, Named], Description]
+
+
+def sender_label(sender: Any) -> str:
+    """Return a model's label, an app's name, a class's dotted path, or the string sent.
+
+    Of any other object it is that of its class.
+    """
+    if sender is None or sender is type(None):
+        return ""
+    kind = type(sender)
+    if issubclass(kind, str):
+        return cut(str.__str__(sender), 200)
+    if issubclass(kind, AppConfig):
+        return str(sender.name)
+    cls = sender if issubclass(kind, type) else kind
+    if issubclass(cls, Model) and cls is not Model:
+        return str(cls._meta.label)
+    return dotted(cls)
+
+
+def key_of(instance: Any, info: ModelInfo) -> tuple[Any, str | int]:
+    """Return an instance's primary key for `shown`, and as `object_pk`: a number stays one."""
+    name = info.pk_attname
+    pk = instance.__dict__.get(name) if name else primary_key(instance)
+    if info.key_is_secret and pk is not None:
+        return quoted(MASK), MASK
+    if type(pk) is int:
+        return pk, pk
+    return json_of(pk, info.redactor), key_text(pk)
+
+
+def shown(reference: str, key: str | int) -> str:
+    """Return an instance as the JSON text of `{"model", "pk"}`."""
+    return f"{reference}{key}}}"
+
+
+def _alias(value: Any) -> str:
+    return value if type(value) is str else ""
+
+
+# The model signals. Their sender is a model; `info` is what is known of it.
+
+
+_MASKED = quoted(MASK)
+
+# What `Description(…)` does as well, by way of one more function.
+_new: Callable[[type[Description], tuple[Any, ...]], Description] = tuple.__new__
+
+
+def pre_init(info: ModelInfo, named: Named) -> Description:
+    args, kwargs = named.get("args", ()), named.get("kwargs", {})
+    if (
+        info.plain_names.issuperset(kwargs)
+        and not (args and info.has_secrets)
+        and len(args) <= len(info.names)
+        and all(map(is_plain, args))
+        and all(map(is_plain, kwargs.values()))
+    ):
+        return _new(Description, (info.label, (_plain_init, args, kwargs.copy()), "", "", ""))
+    return Description(info.label, _init(info, args, kwargs))
+
+
+def _plain_init(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    return encode({"args": args, "kwargs": kwargs})
+
+
+def _init(info: ModelInfo, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    is_secret, hidden, mask = info.redactor.is_secret, info.secret_names, info.redactor
+    values = [
+        _MASKED if secret and value is not None and value is not DEFERRED else json_of(value, mask)
+        for value, secret in zip(args, info.secrets, strict=False)
+    ]
+    if len(args) > len(values):
+        values.append(quoted(f"… ({len(args) - len(values):,} more)"))
+    given = [
+        f"{quoted(name)}:{_MASKED}"
+        if value is not None and (name in hidden or is_secret(name))
+        else f"{quoted(name)}:{json_of(value, mask)}"
+        for name, value in islice(kwargs.items(), len(info.names) + MAX_ITEMS)
+    ]
+    if len(kwargs) > len(given):
+        given.append(f'"…":{quoted(f"{len(kwargs) - len(given):,} more")}')
+    return f'{{"args":[{",".join(values)}],"kwargs":{{{",".join(given)}}}}}'
+
+
+def post_init(info: ModelInfo, instance: Model) -> Description:
+    key, pk = key_of(instance, info)
+    return _new(Description, (info.label, (_made, info.reference, key), pk, "", ""))
+
+
+def _made(reference: str, key: str | int) -> str:
+    return f'{{"instance":{shown(reference, key)}}}'
+
+
+def save(info: ModelInfo, named: Named) -> Description:
+    key, pk = key_of(named["instance"], info)
+    fields = named.get("update_fields")
+    if fields is not None:
+        fields = tuple(sorted(map(str.__str__, fields)))
+    using = _alias(named.get("using"))
+    raw = bool(named.get("raw"))
+    arguments = _saved, info.reference, key, raw, using, fields, named.get("created")
+    return _new(Description, (info.label, arguments, pk, using, ""))
+
+
+def _saved(
+    reference: str,
+    key: str | int,
+    raw: bool,
+    using: str,
+    fields: tuple[str, ...] | None,
+    created: bool | None,
+) -> str:
+    instance = shown(reference, key)
+    written = "null" if fields is None else encode(fields)
+    # Sent with post_save alone.
+    more = "" if created is None else f',"created":{BOOLEANS[bool(created)]}'
+    return (
+        f'{{"instance":{instance},"raw":{BOOLEANS[raw]},"using":{quoted(using)},'
+        f'"update_fields":{written}{more}}}'
+    )
+
+
+def delete(info: ModelInfo, named: Named) -> Description:
+    key, pk = key_of(named["instance"], info)
+    instance = shown(info.reference, key)
+    using = _alias(named.get("using"))
+    origin = named.get("origin")
+    source = instance if origin is named["instance"] else json_of(origin, info.redactor)
+    arguments = f'{{"instance":{instance},"using":{quoted(using)},"origin":{source}}}'
+    return Description(info.label, arguments, pk, using)
+
+
+def m2m_changed(info: ModelInfo, named: Named) -> Description:
+    instance = named["instance"]
+    model_info = info_of(type(instance))
+    key, pk = key_of(instance, model_info)
+    about = shown(model_info.reference, key)
+    using = _alias(named.get("using"))
+    model: Any = named.get("model")
+    keys = named.get("pk_set")
+    if keys and issubclass(type(model), ModelBase) and info_of(model).key_is_secret:
+        keys = [MASK] * len(keys)
+    mask = info.redactor
+    raw = f',"raw":{BOOLEANS[bool(named["raw"])]}' if "raw" in named else ""  # from Django 6.1
+    arguments = (
+        f'{{"instance":{about},"action":{json_of(named.get("action"), mask)},'
+        f'"reverse":{BOOLEANS[bool(named.get("reverse"))]},"model":{json_of(model, mask)},'
+        f'"pk_set":{json_of(keys, mask)},"using":{quoted(using)}{raw}}}'
+    )
+    return Description(info.label, arguments, pk, using)
+
+
+# The others.
+
+
+def _about(sender: Any, arguments: dict[str, Any], *others: Any, **named: Any) -> Description:
+    return Description(sender_label(sender), encode(arguments), *others, **named)
+
+
+def _request(request: Any) -> Any:
+    return jsonable(request, redactor())
+
+
+def _user(sender: Any, named: Named) -> Description:
+    user = unwrapped(named.get("user"))
+    pk = key_of(user, info_of(type(user)))[1] if issubclass(type(user), Model) else ""
+    about = jsonable(user, redactor())
+    arguments = {"request": _request(named.get("request")), "user": about}
+    return _about(sender, arguments, pk)
+
+
+def _login_failed(sender: Any, named: Named) -> Description:
+    arguments = {
+        "credentials": jsonable(named.get("credentials"), redactor()),
+        "request": _request(named.get("request")),
+    }
+    return _about(sender, arguments)
+
+
+def environ_shown(environ: dict[str, Any]) -> dict[str, Any]:
+    """Return the parts of a WSGI environ that give nothing away."""
+    mask = redactor()
+    return {
+        "method": jsonable(environ.get("REQUEST_METHOD", ""), mask),
+        "path": cut(text_of(environ.get("SCRIPT_NAME")) + text_of(environ.get("PATH_INFO"))),
+        "query_string": cut(mask.query_string(text_of(environ.get("QUERY_STRING")))),
+        "scheme": jsonable(environ.get("wsgi.url_scheme", ""), mask),
+        "host": cut(text_of(environ.get("HTTP_HOST") or environ.get("SERVER_NAME"))),
+        "user_agent": cut(text_of(environ.get("HTTP_USER_AGENT"))),
+        "referer": cut(mask.urls(text_of(environ.get("HTTP_REFERER")))),
+        "content_type": cut(text_of(environ.get("CONTENT_TYPE"))),
+        "content_length": jsonable(environ.get("CONTENT_LENGTH") or "", mask),
+    }
+
+
+def scope_shown(scope: dict[str, Any]) -> dict[str, Any]:
+    """Return the parts of an ASGI scope that give nothing away."""
+    mask = redactor()
+
+    def header(name: bytes) -> str:
+        return text_of(header_of(scope, name))
+
+    query = scope.get("query_string", b"")
+    if isinstance(query, bytes):  # Django's test client sends text
+        query = query.decode("utf-8", "replace")
+    return {
+        "method": jsonable(scope.get("method", ""), mask),
+        "path": jsonable(scope.get("path", ""), mask),
+        "query_string": cut(mask.query_string(query)),
+        "scheme": jsonable(scope.get("scheme", ""), mask),
+        "host": cut(header(b"host")),
+        "user_agent": cut(header(b"user-agent")),
+        "referer": cut(mask.urls(header(b"referer"))),
+        "content_type": cut(header(b"content-type")),
+        "content_length": cut(header(b"content-length")),
+    }
+
+
+def _request_started(sender: Any, named: Named) -> Description:
+    arguments = {}
+    if "environ" in named:
+        arguments["environ"] = environ_shown(named["environ"])
+    if "scope" in named:
+        arguments["scope"] = scope_shown(named["scope"])
+    return _about(sender, arguments)
+
+
+_error_args: Callable[[BaseException], tuple[Any, ...]] = BaseException.__dict__["args"].__get__
+
+
+def error_text(error: BaseException | None) -> str:
+    """Return an exception's type and message without running a `__str__` of the host's."""
+    if error is None:
+        return ""
+    mask = redactor()
+    parts = (str(jsonable(part, mask)) for part in _error_args(error))
+    name = dotted(type(error)).removeprefix("builtins.")
+    return cut(f"{name}: {mask.message(', '.join(parts))}".removesuffix(": "), 1800)
+
+
+def _request_exception(sender: Any, named: Named) -> Description:
+    arguments = {"request": _request(named.get("request"))}
+    return _about(sender, arguments, exception=error_text(sys.exc_info()[1]))
+
+
+def _setting_changed(sender: Any, named: Named) -> Description:
+    mask = redactor()
+    setting = named.get("setting")
+    value = named.get("value")
+    if type(setting) is str and value is not None and mask.is_secret(setting):
+        value = MASK
+    arguments = {
+        "setting": jsonable(setting, mask),
+        "value": jsonable(value, mask),
+        "enter": bool(named.get("enter")),
+    }
+    return _about(sender, arguments)
+
+
+def _template_rendered(sender: Any, named: Named) -> Description:
+    keys: set[str] = set()
+    context = named.get("context")
+    if issubclass(type(context), BaseContext):
+        for layer in context.__dict__.get("dicts", ()):
+            # A mapping of the host's own would run host code to tell its keys.
+            if issubclass(type(layer), dict):
+                keys.update(key for key in list(dict.__iter__(layer)) if type(key) is str)
+    arguments = {
+        "template": jsonable(named.get("template"), redactor()),
+        "context": jsonable(sorted(keys - {"True", "False", "None"}), redactor()),
+    }
+    return _about(sender, arguments)
+
+
+def _connection_created(sender: Any, named: Named) -> Description:
+    connection = named.get("connection")
+    alias = _alias(getattr(connection, "alias", ""))
+    arguments = {"connection": {"alias": alias, "vendor": getattr(connection, "vendor", "")}}
+    return _about(sender, arguments, database=alias)
+
+
+def _migrate(sender: Any, named: Named) -> Description:
+    mask = redactor()
+    arguments: dict[str, Any] = {
+        name: jsonable(named[name], mask)
+        for name in ("app_config", "verbosity", "interactive", "stdout", "using", "apps")
+        if name in named
+    }
+    if "app_config" in arguments:
+        arguments["app_config"] = sender_label(named["app_config"])
+    if "plan" in named:
+        arguments["plan"] = jsonable(
+            [
+                [f"{migration.app_label}.{migration.name}", bool(backwards)]
+                for migration, backwards in named["plan"]
+            ],
+            mask,
+        )
+    return _about(sender, arguments, database=_alias(named.get("using")))
+
+
+def _task(sender: Any, named: Named) -> Description:
+    result = named.get("task_result")
+    mask = redactor()
+    known: dict[str, Any] = {"task": task_name(result)}
+    for name in ("id", "status", "backend", "kwargs"):
+        known[name] = jsonable(getattr(result, name, None), mask)
+    known["args"] = _task_args(result)
+    errors = getattr(result, "errors", None) or []
+    failed = [jsonable(getattr(error, "exception_class_path", ""), mask) for error in errors]
+    if failed:
+        known["errors"] = failed
+    return _about(sender, {"task_result": known}, exception=", ".join(failed))
+
+
+def _task_args(result: Any) -> Any:
+    """Return a task's positional arguments, masked by the names of its parameters."""
+    mask = redactor()
+    names = _parameters(getattr(result, "task", None))
+    args = getattr(result, "args", ())
+    named = zip_longest(args, names[: len(args)], fillvalue=names[-1] if names else "")
+    return jsonable(
+        [MASK if mask.is_secret(name) and value is not None else value for value, name in named],
+        mask,
+    )
+
+
+def _parameters(task: Any) -> list[str]:
+    """Return the names of a task's positional parameters, the last one for all that follow."""
+    function = getattr(task, "func", None)
+    for _ in range(20):  # under decorators that take anything, the function's own are what counts
+        wrapped = getattr(function, "__dict__", {}).get("__wrapped__")
+        if type(wrapped) is not FunctionType:
+            break
+        function = wrapped
+    if type(function) is not FunctionType:
+        return []
+    code = function.__code__
+    names = list(code.co_varnames[: code.co_argcount])
+    if getattr(task, "takes_context", False):
+        names = names[1:]
+    if code.co_flags & CO_VARARGS:
+        names.append(code.co_varnames[code.co_argcount + code.co_kwonlyargcount])
+    return names
+
+
+def task_name(result: Any) -> str:
+    """Return the dotted path of the function that a task runs."""
+    function = getattr(getattr(result, "task", None), "func", None)
+    return jsonable(function, redactor()) if function is not None else ""
+
+
+def any_signal(sender: Any, named: Named) -> Description:
+    """Describe a signal that the catalog does not know, with whatever it was sent with."""
+    mask = redactor()
+    arguments = {
+        name: MASK if mask.is_secret(name) and value is not None else jsonable(value, mask)
+        for name, value in named.items()
+    }
+    instance: Any = named.get("instance")
+    if not issubclass(type(instance), Model):
+        return _about(sender, arguments)
+    pk = key_of(instance, info_of(type(instance)))[1]
+    return _about(sender, arguments, pk, _alias(named.get("using")))
+
+
+def _nothing(sender: Any, named: Named) -> Description:
+    return _about(sender, {})
+
+
+def _file_changed(sender: Any, named: Named) -> Description:
+    path = jsonable(named.get("file_path"), redactor())
+    return _about(sender, {"file_path": path})
+
+
+OTHERS: dict[str, Describer] = {
+    "class_prepared": _nothing,
+    "user_logged_in": _user,
+    "user_logged_out": _user,
+    "user_login_failed": _login_failed,
+    "request_started": _request_started,
+    "request_finished": _nothing,
+    "got_request_exception": _request_exception,
+    "setting_changed": _setting_changed,
+    "template_rendered": _template_rendered,
+    "connection_created": _connection_created,
+    "pre_migrate": _migrate,
+    "post_migrate": _migrate,
+    "task_enqueued": _task,
+    "task_started": _task,
+    "task_finished": _task,
+    "autoreload_started": _nothing,
+    "file_changed": _file_changed,
+}

@@ -1,0 +1,186 @@
+"""What capturing must know of a model, worked out once per model and configuration."""
+
+import marshal
+from collections.abc import Callable
+from operator import itemgetter
+from typing import Any
+
+from django.conf import settings
+from django.core.files.base import File
+from django.db import models
+
+from signals_demo.conf import Config, config
+from signals_demo.serialize.redaction import Redactor
+from signals_demo.serialize.text import quoted
+from signals_demo.serialize.values import (
+    ATOMS,
+    MAX_DEPTH,
+    file_name,
+    has_secret_key,
+    ids_of,
+    secret_field,
+)
+
+OWN_LABELS = frozenset(
+    f"signals_demo.{name}" for name in ("SignalEvent", "SignalTrace", "SignalHour")
+)
+
+# Their values cannot be changed in place, so keeping the object keeps the value.
+_IMMUTABLE = (
+    models.BooleanField, models.CharField, models.DateField, models.DecimalField,
+    models.DurationField, models.FloatField, models.GenericIPAddressField,
+    models.IntegerField, models.TextField, models.TimeField, models.UUIDField,
+)  # fmt: skip
+
+_CONTAINERS = ids_of(dict, list, tuple, set, frozenset)
+_BUFFERS = ids_of(bytearray, memoryview)
+_DEEP = 100
+Freeze = Callable[[Any], Any]
+
+
+class Frozen(bytes):
+    """A container as it was, in a form that later changes to it cannot reach."""
+
+    __slots__ = ()
+
+    def thaw(self) -> Any:
+        """Return the container again."""
+        return marshal.loads(self)
+
+
+def _copy(value: Any, depth: int = 0) -> Any:
+    """Copy containers, as plain ones; never hash what is in them: that may be host code."""
+    kind = type(value)
+    if id(kind) in ATOMS or depth > _DEEP:
+        return value
+    if issubclass(kind, dict):
+        if all(id(type(key)) in ATOMS for key in dict.__iter__(value)):
+            return {key: _copy(item, depth + 1) for key, item in dict.items(value)}
+        return dict.copy(value)
+    if issubclass(kind, list):
+        return [_copy(item, depth + 1) for item in list.__iter__(value)]
+    if issubclass(kind, tuple):
+        return tuple(_copy(item, depth + 1) for item in tuple.__iter__(value))
+    return set.copy(value) if issubclass(kind, set) else value
+
+
+def freeze_container(value: Any) -> Any:
+    """Return a value that stays as it is when `value` is changed in place."""
+    kind = type(value)
+    if id(kind) in ATOMS:
+        return value
+    if id(kind) in _BUFFERS:
+        return bytes(value)
+    if id(kind) not in _CONTAINERS:
+        return _copy(value)
+    try:
+        # Version 2 writes no back references, so that equal containers give equal bytes.
+        return Frozen(marshal.dumps(value, 2))
+    except ValueError:  # something inside is not a plain value, or it goes too deep
+        return _copy(value)
+
+
+def freeze_file(value: Any) -> Any:
+    """Return the name of a file field's value."""
+    return file_name(value) if issubclass(type(value), File) else value
+
+
+def _freezer(field: Any) -> Freeze | None:
+    if isinstance(field, models.FileField):
+        return freeze_file
+    for _ in range(MAX_DEPTH):  # a reference has the type of what it refers to
+        if field.remote_field is None or isinstance(field.remote_field.model, str):
+            break
+        field = field.target_field
+    # A host's own field may make anything of a column of text.
+    is_djangos = type(field).__module__.startswith("django.")
+    return None if is_djangos and isinstance(field, _IMMUTABLE) else freeze_container
+
+
+class ModelInfo:
+    """One model as capturing sees it."""
+
+    __slots__ = (
+        "attnames",
+        "config",
+        "freezers",
+        "generated",
+        "has_secrets",
+        "ignored",
+        "index_of",
+        "is_user",
+        "key_is_secret",
+        "label",
+        "names",
+        "openings",
+        "pk_attname",
+        "plain_names",
+        "read",
+        "redactor",
+        "reference",
+        "secret_names",
+        "secrets",
+    )  # fmt: skip
+
+    def __init__(self, model: type[models.Model], config: Config, redactor: Redactor) -> None:
+        opts = model._meta
+        fields = opts.concrete_fields
+        self.config = config
+        self.redactor = redactor
+        self.label = opts.label
+        self.ignored = opts.label in OWN_LABELS
+        self.pk_attname = opts.pk_fields[0].attname if len(opts.pk_fields) == 1 else ""
+        self.is_user = opts.label == getattr(settings, "AUTH_USER_MODEL", "")
+        self.key_is_secret = has_secret_key(model, redactor)
+        self.names = tuple(field.name for field in fields)
+        # How its JSON texts begin: those of a change of each field, and of an instance.
+        self.openings = tuple(f"{quoted(name)}:[" for name in self.names)
+        self.reference = f'{{"model":{quoted(opts.label)},"pk":'
+        self.generated = frozenset(i for i, field in enumerate(fields) if field.generated)
+        self.attnames = tuple(field.attname for field in fields)
+        self.secrets = tuple(secret_field(field, redactor) for field in fields)
+        self.secret_names = frozenset(
+            name
+            for field, secret in zip(fields, self.secrets, strict=True)
+            if secret
+            for name in (field.name, field.attname)
+        ) | (frozenset({"pk"}) if self.key_is_secret else frozenset())
+        self.has_secrets = any(self.secrets)
+        self.plain_names = frozenset(
+            name
+            for field, secret in zip(fields, self.secrets, strict=True)
+            for name in (field.name, field.attname)
+            if not secret and not redactor.is_secret(name)
+        )
+        self.index_of = {
+            name: index
+            for index, field in enumerate(fields)
+            for name in (field.name, field.attname)
+        }
+        freezers = ((index, _freezer(field)) for index, field in enumerate(fields))
+        self.freezers = tuple((index, freeze) for index, freeze in freezers if freeze)
+        # With one name itemgetter returns a bare value, so ask for that one twice.
+        names = self.attnames * 2 if len(self.attnames) == 1 else self.attnames
+        self.read: Callable[[Any], tuple[Any, ...]] = itemgetter(*names)
+
+
+_redactors: dict[tuple[str, ...], Redactor] = {}
+
+
+def redactor() -> Redactor:
+    """Return the redactor of the configuration in force."""
+    patterns = config().redact
+    found = _redactors.get(patterns)
+    if found is None:
+        found = _redactors[patterns] = Redactor(patterns)
+    return found
+
+
+def info_of(model: type[models.Model]) -> ModelInfo:
+    """Return what is known of `model`. It is kept on the model's options and dies with them."""
+    known = model._meta.__dict__
+    info = known.get("_signals_demo_info")
+    now = config()
+    if info is None or info.config is not now:
+        info = known["_signals_demo_info"] = ModelInfo(model, now, redactor())
+    return info

@@ -1,0 +1,176 @@
+"""The list of events in the admin: a page of it costs the same, however many events there are."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, cast
+
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.views.main import SEARCH_VAR, ChangeList
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from signals_demo.query.filters import QUICK_VIEWS
+from signals_demo.query.history import NEWEST_FIRST, Cursor
+from signals_demo.query.keyset import backwards, beyond
+from signals_demo.query.predicates import any_of
+from signals_demo.query.scan import Filters
+from signals_demo.query.search import Search, understand
+from signals_demo.query.trace_parts import Place
+from signals_demo.web.list_filters import ChoiceFilter
+
+VIEW_VAR, AFTER_VAR, BEFORE_VAR = "view", "after", "before"
+AS_FIRED = ("position", "pk")
+
+
+class EventList(ChangeList):
+    """A page of events that begins at a place among them, not at a number, and counts none.
+
+    `stopped` says that it looked through so many events that it ended before it was full.
+    """
+
+    search: Search | None = None
+    view = ""
+    stopped = False
+    previous_url = next_url = first_url = ""
+
+    def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> Any:
+        """Return the events of the quick view, the filters and the search."""
+        self.view = self.params.get(VIEW_VAR, "")
+        if self.view not in QUICK_VIEWS:
+            raise IncorrectLookupParameters
+        # The links to other lists lead to their beginning.
+        self._after, self._before = (self._taken(name) for name in (AFTER_VAR, BEFORE_VAR))
+        events = super().get_queryset(request, exclude_parameters)
+        if signals := QUICK_VIEWS[self.view][1]:
+            events = events.filter(signal__in=signals)
+        if not self.query.strip():
+            return events
+        self.search = understand(self.query)
+        if not self.search.conditions:
+            return events.none()
+        return events.filter(any_of(self.search.conditions))
+
+    def _taken(self, name: str) -> str | None:
+        self.filter_params.pop(name, None)
+        text: str | None = self.params.pop(name, None)
+        return text
+
+    def get_filters_params(self, params: Any = None) -> dict[str, Any]:
+        """Return the parameters of the filters, without those that are read here."""
+        found: dict[str, Any] = super().get_filters_params(params)
+        for name in (VIEW_VAR, AFTER_VAR, BEFORE_VAR):
+            found.pop(name, None)
+        return found
+
+    def get_ordering(self, request: HttpRequest, queryset: Any) -> Any:
+        """Return the one order that an index serves, whatever the address asks for."""
+        return list(NEWEST_FIRST)
+
+    def get_results(self, request: HttpRequest) -> None:
+        """Read the rows of this page and one more, which says that others follow."""
+        if self.page_num != 1:  # a page has no number
+            raise IncorrectLookupParameters
+        after, before = self._place(self._after), self._place(self._before)
+        # Where fewer than a page are newer, the first page is meant.
+        if self.search is not None and not self.search.conditions:
+            self.result_list = []
+        elif before is None or not self._read(before, is_back=True):
+            self._read(after if before is None else None, is_back=False)
+        # The templates of the admin read these; equal counts hide the number of results.
+        self.result_count = self.full_result_count = len(self.result_list)
+        self.show_full_result_count = False
+        self.show_admin_actions = True
+        self.can_show_all = self.multi_page = False
+        self.paginator = self.model_admin.get_paginator(
+            request, self.result_list, self.list_per_page
+        )
+
+    @property
+    def _is_trace(self) -> bool:
+        return bool(self.search and self.search.trace_id)
+
+    def _place(self, text: str | None) -> Cursor | Place | None:
+        if text is None:
+            return None
+        try:
+            place = Place.read(text) if self._is_trace else Cursor.read(text)
+        except ValueError as error:
+            raise IncorrectLookupParameters from error
+        if place is None:
+            raise IncorrectLookupParameters
+        return place
+
+    def _read(self, place: Cursor | Place | None, *, is_back: bool) -> bool:
+        """Read the page beyond a place; return whether there may be more beyond the page."""
+        order: Sequence[str] = AS_FIRED if self._is_trace else NEWEST_FIRST
+        if is_back:
+            order = backwards(order)
+        chosen = self._chosen()
+        here, edge = place, None
+        if not self._is_trace:
+            moment = place.occurred_at if isinstance(place, Cursor) else None
+            start = chosen.begin(moment, is_back=is_back)
+            here = place if start is None else Cursor(start)
+            edge = chosen.narrow(self.list_per_page, start or moment, is_back=is_back)
+        events = chosen.select(self.root_queryset, order)
+        if here is not None:
+            events = events.filter(beyond(order, here))
+        rows = list(events[: self.list_per_page + 1])
+        is_full = len(rows) > self.list_per_page
+        self.stopped = edge is not None and not is_full
+        del rows[self.list_per_page :]
+        self.result_list = rows[::-1] if is_back else rows
+        self._link(place, edge, is_back=is_back, is_more=is_full or self.stopped)
+        return is_full or self.stopped
+
+    def _chosen(self) -> Filters:
+        chosen = Filters()
+        for spec in self.filter_specs:
+            cast(ChoiceFilter, spec).add_to(chosen)
+        if signals := QUICK_VIEWS[self.view][1]:
+            chosen.served.append([{"signal": signal} for signal in signals])
+        if self.search is not None:
+            # That of a trace alone has the order in which a trace is read.
+            chosen.served.insert(0, self.search.conditions)
+        return chosen
+
+    def _link(self, place: Any, edge: datetime | None, *, is_back: bool, is_more: bool) -> None:
+        """Note the addresses of the pages beside the one that begins at `place`."""
+        kind = Place if self._is_trace else Cursor
+        start, end = place, place
+        if self.result_list:
+            start, end = kind.of(self.result_list[0]), kind.of(self.result_list[-1])
+        if self.stopped and edge is not None:
+            start, end = (Cursor.last_of(edge), end) if is_back else (start, Cursor(edge))
+        has_previous, has_next = (is_more, True) if is_back else (place is not None, is_more)
+        self.first_url = self.get_query_string() if has_previous else ""
+        self.previous_url = self._url(BEFORE_VAR, start) if has_previous else ""
+        self.next_url = self._url(AFTER_VAR, end) if has_next else ""
+
+    def _url(self, name: str, place: Cursor | Place) -> str:
+        return self.get_query_string({name: str(place)})
+
+    @property
+    def tabs(self) -> list[dict[str, Any]]:
+        """Return the quick views as links that keep the search and the other filters."""
+        return [
+            {
+                "label": label,
+                "url": self.get_query_string({VIEW_VAR: view or None}, ["family", "signal"]),
+                "current": view == self.view,
+            }
+            for view, (label, _signals) in QUICK_VIEWS.items()
+        ]
+
+    @property
+    def downloads(self) -> list[dict[str, Any]]:
+        """Return links to all that is listed, as a file, on this page and the others."""
+        return [
+            {"label": label, "url": "export/" + self.get_query_string({"format": kind})}
+            for kind, label in (("csv", _("Download CSV")), ("jsonl", _("Download JSON lines")))
+        ]
+
+    @property
+    def unsearched_url(self) -> str:
+        """Return the address of this list without the search."""
+        return self.get_query_string(remove=[SEARCH_VAR])

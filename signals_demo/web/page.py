@@ -1,0 +1,144 @@
+"""What the pages of the log have in common: their address, who may see them, their frame."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import django
+from django.contrib import admin
+from django.contrib.admin.utils import quote
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import DatabaseError
+from django.db.models import Model, QuerySet
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBadRequest,
+    HttpResponseBase,
+    HttpResponseNotAllowed,
+)
+from django.template.response import TemplateResponse
+from django.urls import NoReverseMatch, URLPattern, path, reverse
+from django.utils.translation import gettext_lazy as _
+
+from signals_demo.catalog.types import LazyText
+from signals_demo.conf import config
+from signals_demo.models import SignalEvent
+from signals_demo.query.isolated import apart
+from signals_demo.tracing.trace import suppress
+
+if TYPE_CHECKING:
+    EventModelAdmin = admin.ModelAdmin[SignalEvent]
+else:
+    EventModelAdmin = admin.ModelAdmin
+
+View = Callable[..., HttpResponseBase]
+"""Takes the `LogAdmin`, the request, and the captures of its route by name."""
+
+LIST = "changelist"
+EVENT = "change"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of the log; `route` begins where the address of the list ends."""
+
+    name: str
+    route: str
+    view: View
+    label: LazyText = ""
+    """What the navigation calls it; nothing for a page that others lead to."""
+    is_recorded: bool = True
+    """Whether signals that fire for it become events."""
+
+
+def full_name(name: str) -> str:
+    """Return the name of the URL pattern of a page."""
+    return f"signals_demo_signalevent_{name}"
+
+
+class LogAdmin(EventModelAdmin):
+    """The model admin of the log, with pages beside its list."""
+
+    pages: ClassVar[tuple[Page, ...]] = ()
+
+    def get_urls(self) -> list[URLPattern]:
+        """Return the addresses of the pages, then those that the admin knows."""
+        return [*map(self._url_pattern, self.pages), *super().get_urls()]
+
+    def _url_pattern(self, page: Page) -> URLPattern:
+        def show(request: HttpRequest, **captures: Any) -> HttpResponseBase:
+            if request.method not in ("GET", "HEAD"):
+                return HttpResponseNotAllowed(["GET", "HEAD"])
+            if not self.has_view_permission(request):
+                raise PermissionDenied
+            request.current_app = self.admin_site.name
+            return page.view(self, request, **captures)
+
+        view = self.admin_site.admin_view(show)
+        if not page.is_recorded:
+            view = suppress()(view)
+        return path(page.route, view, name=full_name(page.name))
+
+    def url_of(self, name: str, *args: Any) -> str:
+        """Return the address of a page, of the list (`LIST`) or of an event (`EVENT`)."""
+        return reverse(f"{self.admin_site.name}:{full_name(name)}", args=args)
+
+    def navigation(self, request: HttpRequest) -> list[dict[str, Any]]:
+        """Return the pages that the navigation offers, `current` the one that is asked for."""
+        match = request.resolver_match
+        asked_for = match.url_name if match else None
+        offered = [(LIST, _("Events")), *((page.name, page.label) for page in self.pages)]
+        return [
+            {"label": label, "url": self.url_of(name), "current": full_name(name) == asked_for}
+            for name, label in offered
+            if label
+        ]
+
+    def object_url(self, request: HttpRequest, model: type[Model] | None, key: str) -> str:
+        """Return the address of an object's page, empty unless this user would see it there."""
+        if not key or model is None or not self.admin_site.is_registered(model):
+            return ""
+        model_admin = self.admin_site.get_model_admin(model)
+        if not model_admin.has_view_or_change_permission(request):
+            return ""
+        opts = model._meta
+        name = f"{self.admin_site.name}:{opts.app_label}_{opts.model_name}_change"
+        try:
+            url = reverse(name, args=[quote(key)])
+            pk = opts.pk.to_python(key)
+        except (NoReverseMatch, ValidationError):
+            return ""
+        return url if _exists(model_admin.get_queryset(request).filter(pk=pk)) else ""
+
+
+def _exists(rows: QuerySet[Any]) -> bool:
+    """Return whether there are rows; a table that is not there (yet) has none."""
+    try:
+        with apart(rows.db):
+            return rows.exists()
+    except DatabaseError:
+        return False
+
+
+def refused(error: Exception | str) -> HttpResponse:
+    """Return the answer to what asks for something that means nothing."""
+    return HttpResponseBadRequest(str(error), content_type="text/plain; charset=utf-8")
+
+
+def render(
+    log: LogAdmin, request: HttpRequest, template: str, title: LazyText, **context: Any
+) -> HttpResponse:
+    """Return a page of the log; `template` extends `admin/signals_demo/page.html`."""
+    frame = {
+        **log.admin_site.each_context(request),
+        "title": title,
+        "subtitle": None,
+        "opts": log.opts,
+        "media": log.media,
+        "list_url": log.url_of(LIST),
+        "navigation": log.navigation(request),
+        "is_switched_off": not config().enabled,
+        "crumbs_are_a_list": django.VERSION >= (6, 1),  # and styled as nothing else
+    }
+    return TemplateResponse(request, template, frame | context)

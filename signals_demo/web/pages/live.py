@@ -1,0 +1,107 @@
+"""What fires, as it fires: a page that asks for news about once a second."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.apps import apps
+from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
+from django.template.loader import render_to_string
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from signals_demo import catalog
+from signals_demo.catalog.types import Family
+from signals_demo.conf import config
+from signals_demo.models import SignalEvent, SignalEventQuerySet
+from signals_demo.query.filters import NotUnderstood, in_address
+from signals_demo.query.tail import REACH, STEP, Place, end_of_log, look
+from signals_demo.tracing.ignored import NAME
+from signals_demo.web.page import EVENT, LIST, LogAdmin, full_name, refused, render
+from signals_demo.web.pages import trace
+from signals_demo.web.presentation import Node
+
+FIRST = 50  # events that the page begins with
+MOST = 200  # events that are sent at a time; nobody reads more in a second
+FILTERS = ("family", "signal", "sender", "actor")
+AFTER = "after"
+
+
+def show(log: LogAdmin, request: HttpRequest) -> HttpResponse:
+    """Show the latest events, and a script that adds to them."""
+    place = end_of_log()
+    remark = ""
+    try:
+        found = _latest(_events(request), place, place.last - REACH, FIRST)
+    except NotUnderstood as error:
+        found, remark = [], str(error)
+    return render(
+        log,
+        request,
+        "admin/signals_demo/live.html",
+        _("Live"),
+        **_of_events(log, found),
+        remark=remark,
+        after=place,
+        news_url=log.url_of(NAME),
+        chosen={name: request.GET.get(name, "") for name in FILTERS},
+        families=[(family.value, family.label) for family in Family],
+        signals=[*catalog.built_in(), *config().extra_signals],
+        senders=sorted(model._meta.label for model in apps.get_models()),
+    )
+
+
+def news_of(log: LogAdmin, request: HttpRequest) -> HttpResponse:
+    """Return what is new since the place in the address, and from where to ask next."""
+    try:
+        place = Place.read(request.GET.get(AFTER, ""))
+        if place is None:
+            raise NotUnderstood(gettext("There is no such page."))
+        events = _events(request)
+    except NotUnderstood as error:
+        return refused(error)
+    place, numbers = look(place)
+    if len(numbers) < STEP:
+        after = place.move(numbers)
+        late = events.filter(pk__in=numbers).order_by("-pk")
+        found = list(late[: MOST + 1])[::-1] if numbers else []
+    else:  # too far behind to catch up
+        after = end_of_log()
+        found = _latest(events, after, place.last, MOST + 1)
+    shown = found[-MOST:]
+    html = _html(log, shown, is_part=len(found) > MOST) if found else ""
+    return JsonResponse({AFTER: str(after), "count": len(shown), "html": html})
+
+
+def _html(log: LogAdmin, events: list[SignalEvent], *, is_part: bool) -> str:
+    context = _of_events(log, events) | {"is_fresh": True, "is_part": is_part}
+    return render_to_string("admin/signals_demo/live_traces.html", context)
+
+
+def _events(request: HttpRequest) -> SignalEventQuerySet:
+    """Return the events that the form chooses; what was left empty chooses nothing."""
+    filled = QueryDict(mutable=True)
+    for name, values in request.GET.lists():
+        if name != AFTER and any(values):
+            filled.setlist(name, [str(value) for value in values if value])
+    return in_address(filled).events()
+
+
+def _latest(
+    events: SignalEventQuerySet, place: Place, beyond: int, number: int
+) -> list[SignalEvent]:
+    """Return the newest events between two numbers, the oldest of them first."""
+    near = events.filter(pk__gt=beyond, pk__lte=place.last).order_by("-pk")
+    return list(near[:number])[::-1]
+
+
+def _of_events(log: LogAdmin, events: Iterable[SignalEvent]) -> dict[str, Any]:
+    """Return what the template of events needs: by trace, the latest trace first."""
+    traces: dict[str, list[Node]] = {}
+    for event in events:
+        traces.setdefault(event.trace_id, []).append(Node(event))
+    return {
+        "traces": list(reversed(traces.values())),
+        "list_url": log.url_of(LIST),
+        "event_url_name": f"{log.admin_site.name}:{full_name(EVENT)}",
+        "trace_url_name": f"{log.admin_site.name}:{full_name(trace.NAME)}",
+    }

@@ -1,0 +1,272 @@
+"""Requests and other work: the traces, to be looked through, filtered and sorted.
+
+It reads `SignalTrace` alone, a page at a time from an index, however many there are.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Coalesce
+from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from signals_demo.catalog.types import LazyText
+from signals_demo.models import Origin, SignalTrace
+from signals_demo.query.filters import NotUnderstood, moment, period
+from signals_demo.query.keyset import beyond
+from signals_demo.query.predicates import Condition, without_index
+from signals_demo.rollups.traces import ANY, general
+from signals_demo.web.list_filters import TimeFilter
+from signals_demo.web.page import LogAdmin, render
+from signals_demo.web.presentation import in_short, in_words
+from signals_demo.web.timeline import Links
+
+SIZE = 50
+FEW = 40_000
+"""How many traces can be sorted for a page."""
+HORIZON = 10_000
+"""How many traces a page looks through for those of a name, in an index that has others too."""
+LONGEST_BAR = 100
+
+KINDS: Mapping[str, tuple[LazyText, Condition]] = {
+    "": (_("Everything"), {}),
+    "requests": (_("Requests"), {"origin": Origin.REQUEST}),
+    "commands": (_("Commands"), {"origin": Origin.COMMAND}),
+    "tasks": (_("Tasks"), {"origin": Origin.TASK}),
+    "errors": (_("With an exception"), {"errors__gt": 0}),
+    "undone": (_("With a rollback"), {"rolled_back__gt": 0}),
+}
+ORDERS: Mapping[str, tuple[LazyText, str]] = {
+    "": (_("Newest first"), "started_at"),
+    "slowest": (_("Slowest first"), "duration"),
+    "firings": (_("Most firings first"), "firings"),
+    "changes": (_("Most changes first"), "changes"),
+}
+PARAMETERS = ("kind", "order", "time", "origin", "name", "actor_pk")
+_AFTER = re.compile(r"(.{1,40})~([0-9]{1,18})")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What an address asks for.
+
+    A `name` may have a `…` for each of the keys that it leaves open. `after` is the last row of
+    the page before, or None.
+    """
+
+    kind: str = ""
+    order: str = ""
+    time: str = ""
+    origin: str = ""
+    name: str = ""
+    actor_pk: str = ""
+    after: tuple[Any, int] | None = None
+
+    @classmethod
+    def read(cls, request: HttpRequest) -> "Wanted":
+        """Read an address. Raises `Http404` for what this page does not have."""
+        given = {name: request.GET.get(name, "") for name in PARAMETERS}
+        is_known = given["kind"] in KINDS and given["order"] in ORDERS
+        try:
+            if given["time"]:
+                period(given["time"])
+        except NotUnderstood:
+            is_known = False
+        if not is_known or any("\0" in value for value in given.values()):
+            raise Http404(gettext("There is no such list of requests."))
+        after = _place(ORDERS[given["order"]][1], request.GET.get("after"))
+        return cls(**given, after=after)
+
+    @property
+    def field(self) -> str:
+        """Return the field that the list is sorted by."""
+        return ORDERS[self.order][1]
+
+    def page(self) -> "Page":
+        """Return what is wanted, from the place on where the page before ended.
+
+        Runs a query more if it is filtered and not in the order of time, and one for a name.
+        """
+        in_time = SignalTrace.objects.filter(self._in_time())
+        served, passing = self._conditions()
+        found = looked_through = in_time.filter(*(Q(**each) for each in served))
+        are_few = self._are_few(found)
+        if self.name and self.order and not are_few:
+            # In the index of that order, which has all traces, whatever is filtered.
+            found, looked_through = in_time, SignalTrace.objects.all()
+            passing += served
+        order = (f"-{self.field}", "-pk")
+        # Of few, the index of that order might have to be read to its end: rather sort them.
+        first = Coalesce(self.field, self.field).desc() if are_few else order[0]
+        if self.after is not None:
+            place = beyond(order, self.after)
+            found, looked_through = found.filter(place), looked_through.filter(place)
+        edge = None
+        if self.name:
+            edge = _edge(looked_through.order_by(first, order[1]), self.field)
+            found = without_index(found, ([each] for each in passing))
+        if edge is not None:
+            value, pk = edge
+            found = found.filter(
+                Q(**{f"{self.field}__gt": value}) | Q(pk__gte=pk), **{f"{self.field}__gte": value}
+            )
+        traces = list(found.order_by(first, order[1])[: SIZE + 1])
+        if len(traces) > SIZE:
+            del traces[SIZE:]
+            return Page(traces, self.place_of(traces[-1]))
+        return Page(traces, "" if edge is None else self._place(*edge), edge is not None)
+
+    def _in_time(self) -> Q:
+        if not self.time:
+            return Q()
+        since, until = period(self.time)
+        found = Q(started_at__gte=since)
+        return found if until is None else found & Q(started_at__lt=until)
+
+    def _conditions(self) -> tuple[list[Condition], list[Condition]]:
+        """Return the conditions that an index serves, and those that each row has to pass."""
+        chosen = [KINDS[self.kind][1]]
+        chosen += [{"origin": self.origin}] if self.origin else []
+        chosen += [{"actor_pk": self.actor_pk}] if self.actor_pk else []
+        if not self.name:
+            return chosen, []
+        name: list[Condition] = [{"general_name": general(self.name)}]
+        exact: list[Condition] = [] if ANY in self.name else [{"origin_name": self.name}]
+        # A name leaves fewer than an origin, and more than the other filters.
+        if all(each.keys() <= {"origin"} for each in chosen):
+            return name, chosen + exact
+        return chosen, name + exact
+
+    def _are_few(self, found: QuerySet[SignalTrace]) -> bool:
+        is_filtered = self.kind or self.time or self.origin or self.name or self.actor_pk
+        if not (self.order and is_filtered):
+            return False
+        # In the order of the index that the filter has, so that it is read alone.
+        return not found.order_by("-started_at", "-pk").values("pk")[FEW : FEW + 1]
+
+    @property
+    def period(self) -> str:
+        """Return the time that is asked for, in words, if it is none of those offered."""
+        return "" if self.time in ("", *TimeFilter.SPANS) else in_short(*period(self.time))
+
+    def query(self, **other: str) -> str:
+        """Return the address of the same list, but for what is named."""
+        names = {name: getattr(self, name) for name in PARAMETERS}
+        named = {name: value for name, value in (names | other).items() if value}
+        return f"?{urlencode(named)}"
+
+    def place_of(self, trace: SignalTrace) -> str:
+        """Return the place after a trace, as an address has it."""
+        return self._place(getattr(trace, self.field), trace.pk)
+
+    def _place(self, value: Any, pk: int) -> str:
+        if isinstance(value, timedelta):
+            value = value // timedelta(microseconds=1)
+        return f"{value.isoformat() if isinstance(value, datetime) else value}~{pk}"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Traces, and where the page after them begins, if there may be one.
+
+    `stopped` says that it looked through so many traces that it ended before it was full.
+    """
+
+    traces: list[SignalTrace]
+    next: str
+    stopped: bool = False
+
+
+def _edge(traces: QuerySet[SignalTrace], field: str) -> tuple[Any, int] | None:
+    """Return the place of the last trace that is looked through, None if that is the last."""
+    return next(iter(traces.values_list(field, "pk")[HORIZON - 1 : HORIZON]), None)
+
+
+def _place(field: str, text: str | None) -> tuple[Any, int] | None:
+    if text is None:
+        return None
+    found = _AFTER.fullmatch(text)
+    try:
+        if found is None:
+            raise ValueError(text)
+        return _value(field, found[1]), int(found[2])
+    except (ValueError, OverflowError) as error:
+        raise Http404(gettext("There is no such page.")) from error
+
+
+def _value(field: str, text: str) -> Any:
+    if field == "started_at":
+        return moment(text)
+    number = int(text)
+    if not 0 <= number < 2**62:
+        raise ValueError(text)
+    return timedelta(microseconds=number) if field == "duration" else number
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A trace in the list, and how much of the longest bar its own takes, in per cent."""
+
+    trace: SignalTrace
+    url: str
+    person_url: str
+    bar: int
+
+    @property
+    def name(self) -> str:
+        """Return what it is called; its origin where it has no name of its own."""
+        return self.trace.origin_name or str(self.trace.get_origin_display())
+
+    @property
+    def duration(self) -> str:
+        """Return how long it took, in words."""
+        return in_words(self.trace.duration / timedelta(milliseconds=1))
+
+
+def lines(traces: list[SignalTrace], links: Links) -> list[Line]:
+    """Return traces as the lines of a list."""
+    longest = max((trace.duration for trace in traces), default=timedelta())
+    return [
+        Line(
+            trace,
+            links.trace(trace),
+            links.person(trace),
+            round(trace.duration / longest * LONGEST_BAR) if longest else 0,
+        )
+        for trace in traces
+    ]
+
+
+def show(log: LogAdmin, request: HttpRequest) -> HttpResponse:
+    """Show a page of the list."""
+    wanted = Wanted.read(request)
+    page = wanted.page()
+    return render(
+        log,
+        request,
+        "admin/signals_demo/requests.html",
+        _("Requests and other work"),
+        lines=lines(page.traces, Links(log.admin_site.name)),
+        wanted=wanted,
+        tabs=[
+            {"label": label, "url": wanted.query(kind=kind), "current": kind == wanted.kind}
+            for kind, (label, _condition) in KINDS.items()
+        ],
+        orders=[(order, label) for order, (label, _field) in ORDERS.items()],
+        narrowed=[
+            (name, getattr(wanted, name))
+            for name in ("kind", "origin", "name", "actor_pk")
+            if getattr(wanted, name)
+        ],
+        wider_url=wanted.query(origin="", name=""),
+        spans=[(span, label) for span, (label, _length) in TimeFilter.SPANS.items()],
+        first_url=wanted.query() if wanted.after else "",
+        next_url=wanted.query(after=page.next) if page.next else "",
+        stopped=page.stopped,
+    )

@@ -1,0 +1,201 @@
+"""Events as a timeline: by day, what each did in a word, with the addresses it leads to.
+
+Nothing here runs a query. `signals_demo/timeline.html` renders `days()`, and
+`signals_demo/history.css` gives it its look.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+from itertools import groupby
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib.admin.utils import quote
+from django.urls import NoReverseMatch, reverse
+from django.utils.translation import gettext_lazy as _
+
+from signals_demo.catalog.types import LazyText
+from signals_demo.models import Outcome, SignalEvent, SignalTrace
+from signals_demo.query.history import relation_name
+from signals_demo.query.search import model_named
+from signals_demo.serialize.redaction import MASK
+from signals_demo.web.presentation import Change, Node, local, object_of
+
+MANY_CHANGES = 6
+
+_VERBS: dict[str, LazyText] = {
+    "post_add": _("Linked"),
+    "post_remove": _("Unlinked"),
+    "post_clear": _("Emptied"),
+    "post_delete": _("Deleted"),
+    "user_logged_in": _("Logged in"),
+    "user_logged_out": _("Logged out"),
+}
+
+
+def may_read(user: Any) -> bool:
+    """Return whether a user may read the log."""
+    return bool(user is not None and user.has_perm("signals_demo.view_signalevent"))
+
+
+class Links:
+    """Addresses in an admin for what an event names; empty where it has no such page."""
+
+    def __init__(self, site: str = "admin") -> None:
+        self.site = site
+
+    def event(self, event: SignalEvent) -> str:
+        """Return the address of the event's own page."""
+        return self._page("change", event.pk)
+
+    def trace(self, event: SignalEvent | SignalTrace) -> str:
+        """Return the address of all that its request, command or task fired."""
+        if not event.trace_id:
+            return ""
+        return self._page("trace", event.trace_id) or self._search(event.trace_id)
+
+    def person(self, event: SignalEvent | SignalTrace) -> str:
+        """Return the address of all that its actor did."""
+        return self._page("person", quote(event.actor_pk)) if event.actor_pk else ""
+
+    def object(self, event: SignalEvent) -> str:
+        """Return the address of all events about its object."""
+        return self.about(*object_of(event))
+
+    def about(self, model: str, key: str) -> str:
+        """Return the address of all events about the object of this model's label and key."""
+        if key in ("", MASK) or not model_named(model):
+            return ""
+        return self._search(f"{model} {key}")
+
+    def _search(self, text: str) -> str:
+        page = self._page("changelist")
+        return f"{page}?{urlencode({'q': text})}" if page else ""
+
+    def _page(self, name: str, *args: Any) -> str:
+        try:
+            return reverse(f"{self.site}:signals_demo_signalevent_{name}", args=args)
+        except NoReverseMatch:
+            return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An event in a timeline; without `links` it leads nowhere."""
+
+    event: SignalEvent
+    links: Links | None = None
+
+    @property
+    def node(self) -> Node:
+        """Return the event as a tree shows it."""
+        return Node(self.event)
+
+    @property
+    def verb(self) -> LazyText:
+        """Return what the event did, in a word; empty where its signal has to say it."""
+        if self.event.signal == "post_save":
+            if self.event.arguments.get("created") is True:
+                return _("Created")
+            return _("Changed") if self.changes else _("Saved")
+        return _VERBS.get(self._action, "")
+
+    @property
+    def _action(self) -> str:
+        if self.event.signal == "m2m_changed":
+            return str(self.event.arguments.get("action"))
+        return self.event.signal
+
+    @property
+    def changes(self) -> list[Change]:
+        """Return the fields that got another value, and the links that came or went."""
+        if self.event.signal != "m2m_changed":
+            return self.node.changes
+        keys = self.event.arguments.get("pk_set")
+        if keys is None:  # those of a relation that is emptied are not known
+            return []
+        added = self._action in ("pre_add", "post_add")
+        return [Change(self.relation, *((None, keys) if added else (keys, None)))]
+
+    @property
+    def relation(self) -> str:
+        """Return the name of the many-to-many relation that changed, empty for other changes."""
+        if self.event.signal != "m2m_changed":
+            return ""
+        through = self.event.sender
+        model = model_named(object_of(self.event)[0])
+        is_reverse = self.event.arguments.get("reverse") is True
+        return (relation_name(model, through, reverse=is_reverse) if model else "") or through
+
+    @property
+    def subject(self) -> str:
+        """Return the object's model and key, or else the sender."""
+        return self.node.object_label if self.event.object_pk else self.node.sender
+
+    @property
+    def is_undone(self) -> bool:
+        """Return whether the database kept nothing of it."""
+        return self.event.outcome == Outcome.ROLLED_BACK
+
+    @property
+    def has_many_changes(self) -> bool:
+        """Return whether the changes are too many to be read in passing."""
+        return len(self.changes) > MANY_CHANGES
+
+    @property
+    def event_url(self) -> str:
+        """Return the address of the event's own page."""
+        return self.links.event(self.event) if self.links else ""
+
+    @property
+    def trace_url(self) -> str:
+        """Return the address of all that its request, command or task fired."""
+        return self.links.trace(self.event) if self.links else ""
+
+    @property
+    def person_url(self) -> str:
+        """Return the address of all that its actor did."""
+        return self.links.person(self.event) if self.links else ""
+
+    @property
+    def object_url(self) -> str:
+        """Return the address of all events about its object."""
+        return self.links.object(self.event) if self.links else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Entries in a row that one request, command or task has made."""
+
+    entries: list[Entry]
+
+    @property
+    def latest(self) -> Entry:
+        """Return the first entry, which says where all of them come from."""
+        return self.entries[0]
+
+    @property
+    def is_undone(self) -> bool:
+        """Return whether the database kept nothing of any of them."""
+        return all(entry.is_undone for entry in self.entries)
+
+
+def days(
+    events: Iterable[SignalEvent], links: Links | None = None
+) -> list[tuple[date, list[Group]]]:
+    """Return events in the order given, by the day they fall on here and by their trace."""
+    entries = (Entry(event, links) for event in events)
+    return [
+        (day, [Group(list(made)) for _trace, made in groupby(found, _source)])
+        for day, found in groupby(entries, _day)
+    ]
+
+
+def _day(entry: Entry) -> date:
+    moment: datetime = entry.event.occurred_at
+    return local(moment).date()
+
+
+def _source(entry: Entry) -> tuple[str, str]:
+    return entry.event.trace_id, entry.event.actor_pk

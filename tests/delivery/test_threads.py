@@ -1,0 +1,91 @@
+"""The writer's thread, where there is none, or none any more."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from project.playground.models import Author
+from signals_demo import flush, trace
+from signals_demo.events import Row
+from signals_demo.sinks.memory import MemorySink
+from tests.recording import Project, kept, recorded
+
+
+class Deadly(MemorySink):
+    """A sink that ends the thread it is called on, as no exception of the usual kind does."""
+
+    deaths = 0
+
+    def store(self, rows: Sequence[Row]) -> None:
+        if self.deaths:
+            Deadly.deaths -= 1
+            raise SystemExit
+        super().store(rows)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_thread_that_was_ended_has_a_successor_and_nothing_is_lost() -> None:
+    sinks = {"deadly": {"BACKEND": "tests.delivery.test_threads.Deadly"}}
+    with recorded(SINKS=sinks, FOLD_AFTER=None), trace("unit") as unit:
+        assert flush()
+        Deadly.deaths = 3
+        for _ in range(10):
+            Author()
+            flush(0.2)
+        rows = kept(unit)
+    assert Deadly.deaths == 0
+    assert [row.position for row in rows] == list(range(1, 21))
+
+
+VIEWS = """
+from django.contrib.auth.models import Group
+from django.http import HttpResponse
+from django.urls import path
+
+
+def save(request, number):
+    Group.objects.create(name=str(number))
+    return HttpResponse("saved")
+
+
+urlpatterns = [path("<int:number>/", save)]
+"""
+
+# A stack for which there is no room: from then on no thread can be started.
+NO_THREADS = """
+import threading
+from django.test import RequestFactory
+from application import wsgi
+from signals_demo.models import SignalEvent
+
+def ask(number):
+    response = wsgi(RequestFactory().get(f"/{number}/").environ, lambda status, headers: None)
+    assert b"".join(response) == b"saved"
+    response.close()
+
+threading.stack_size(2**46)
+for number in range(5):
+    ask(number)
+    assert connection.connection is None  # as Django leaves it
+    with suppress():
+        done = SignalEvent.objects.filter(signal="request_finished")
+        assert done.count() == number + 1
+        connection.close()
+with transaction.atomic():
+    Group.objects.create(name="last")
+"""
+
+
+@pytest.mark.parametrize("mode", ["background", "inline"])
+def test_where_no_thread_can_be_started_a_request_stores_its_events_itself(
+    tmp_path: Path, mode: str
+) -> None:
+    project = Project.make(tmp_path / "project", views=VIEWS)
+    project.manage("migrate", "--verbosity=0", setting={"ENABLED": False})
+    process = project.run(NO_THREADS, setting={"MODE": mode})
+    assert process.stderr == ""
+    rows = project.events("signal = 'post_save'")
+    assert [row["outcome"] for row in rows] == ["committed"] * 6
+    numbers = [row["sequence"] for row in project.events()]
+    assert numbers == list(range(1, len(numbers) + 1))

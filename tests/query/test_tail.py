@@ -1,0 +1,126 @@
+"""What is new in the log: nothing twice, and nothing passed over, in whatever order it comes."""
+
+import random
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from signals_demo.factories import SignalEventFactory
+from signals_demo.models import SignalEvent
+from signals_demo.query import tail
+from signals_demo.query.tail import REACH, STEP, Place, end_of_log, look, news
+
+pytestmark = pytest.mark.django_db
+
+
+def store(*numbers: int) -> None:
+    SignalEvent.objects.bulk_create(
+        SignalEventFactory.build(pk=number, sequence=number) for number in numbers
+    )
+
+
+def seen_from(place: Place) -> tuple[Place, list[int]]:
+    numbers = news(place)
+    return place.move(numbers), numbers
+
+
+def test_an_empty_log_and_what_comes_first() -> None:
+    place = end_of_log()
+    assert news(place) == []
+    store(3, 4)
+    place, found = seen_from(place)
+    assert found == [3, 4]
+    assert news(place) == []
+
+
+def test_the_end_of_the_log_is_where_nothing_is_new() -> None:
+    store(1, 2, 5, 9)
+    place = end_of_log()
+    assert place == Place(9, ((3, 4), (6, 8)))
+    assert news(place) == []
+
+
+def test_a_row_that_is_seen_late_is_seen_once() -> None:
+    store(10)
+    place = end_of_log()
+    store(15)
+    place, found = seen_from(place)
+    assert found == [15]
+    store(12, 16)
+    place, found = seen_from(place)
+    assert found == [12, 16]
+    store(11, 14, 13)
+    place, found = seen_from(place)
+    assert found == [11, 13, 14]
+    assert place == Place(16)
+    assert news(place) == []
+
+
+def test_any_order_of_arrival_shows_each_row_once() -> None:
+    batches = [range(start, start + 5) for start in range(1, 200, 5)]
+    random.Random(7).shuffle(batches)
+    place, seen = Place(), []
+    for batch in batches:
+        store(*batch)
+        place, found = seen_from(place)
+        seen += found
+    assert sorted(seen) == list(range(1, 201))
+
+
+def test_a_number_that_no_row_gets_is_given_up_when_it_is_far_behind() -> None:
+    place = Place(10).move([12])
+    assert place.gaps == ((11, 11),)
+    assert place.move([10 + REACH]).gaps[0] == (11, 11)
+    assert place.move([11 + REACH]).gaps == ((13, 10 + REACH),)
+
+
+def test_more_than_a_step_comes_in_steps() -> None:
+    store(*range(1, STEP + 11))
+    place, found = seen_from(Place())
+    assert found == list(range(1, STEP + 1))
+    assert seen_from(place)[1] == list(range(STEP + 1, STEP + 11))
+
+
+def test_numbers_that_begin_anew_are_followed_from_the_first() -> None:
+    store(*range(50, 60))
+    place = end_of_log()
+    assert look(place) == (place, [])
+    SignalEvent.objects.all().delete()
+    assert look(place) == (place, [])
+    store(1, 2)
+    place, found = look(place)
+    assert found == [1, 2]
+    place = place.move(found)
+    store(3)
+    assert look(place) == (place, [3])
+
+
+def test_a_place_is_written_and_read() -> None:
+    for place in (Place(), Place(7), Place(90, ((3, 4), (6, 6)))):
+        assert Place.read(str(place)) == place
+    many = Place(0).move(range(0, 1000, 2))
+    assert len(many.gaps) == tail._MOST_GAPS
+    assert Place.read(str(many)) == many
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "x", "-1", "1,", "1,2", "1,2-", "1.5", "9" * 19, "1" + ",2-3" * 51, "\u0661", "1\n"],
+)
+def test_anything_else_is_no_place(text: str) -> None:
+    assert Place.read(text) is None
+
+
+def test_looking_costs_one_read_by_key() -> None:
+    store(1, 2, 3, 7, 8)
+    place = end_of_log()
+    for gaps in (place.gaps, ()):
+        with CaptureQueriesContext(connection) as queries:
+            news(Place(place.last, gaps))
+        [query] = queries.captured_queries
+        if connection.vendor == "sqlite":
+            with connection.cursor() as cursor:
+                cursor.execute(f"EXPLAIN QUERY PLAN {query['sql']}")
+                plan = [row[3] for row in cursor.fetchall()]
+            assert all("INTEGER PRIMARY KEY" in step for step in plan), plan
