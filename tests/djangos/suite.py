@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import textwrap
 import time
 import tomllib
 from collections.abc import Sequence
@@ -240,10 +241,11 @@ def steady(suite: Suite, mode: str, wrong: dict[str, Difference]) -> dict[str, D
 def listed() -> str:
     """Return the list of differences as docs/compatibility.md shows it."""
     parts = []
-    for number, one in enumerate(expected(), 1):
-        only = "" if one.modes == list(MODES) else f" (only {' and '.join(one.modes)})"
-        tests = "\n".join(f"- `{test}`" for test in one.tests)
-        parts.append(f"**{number}.** {one.reason.strip()}{only}\n\n{tests}\n")
+    for one in expected():
+        only = "" if one.modes == list(MODES) else f" Only in `{'`, `'.join(one.modes)}`."
+        reason = textwrap.fill(f"{one.reason.strip()}{only}", 100, break_on_hyphens=False)
+        tests = "\n".join(one.tests)
+        parts.append(f"{reason}\n\n```text\n{tests}\n```\n")
     return "\n".join(parts)
 
 
