@@ -24,6 +24,8 @@ from typing import NamedTuple
 
 import django
 
+import signals_demo
+
 HERE = Path(__file__).resolve().parent
 SOURCES = HERE.parent.parent / ".djangos"
 DOCS = HERE.parent.parent / "docs" / "compatibility.md"
@@ -49,8 +51,8 @@ QUICK = """
     transaction_hooks transactions update_only_fields wsgi
 """.split()
 
-# In a traceback.
-OWN_LINE = re.compile(r'[/\\]signals_demo[/\\](sinks[/\\])?\w+\.py"')
+# In a traceback: a file of the installed package, in any of its folders.
+OWN_LINE = re.compile(rf'{re.escape(str(Path(signals_demo.__file__).parent))}[/\\][^"]*\.py"')
 
 Outcomes = dict[str, tuple[str, str]]
 
