@@ -14,40 +14,44 @@ __all__ = ["BUILT_IN", "CONNECT_OPTIONS", "Argument", "BuiltIn", "Family", "buil
 _DOCUMENTATION = "https://docs.djangoproject.com/en/stable/ref/"
 
 _USER = ("from django.contrib.auth import get_user_model", "get_user_model()")
-_MODEL = _("The model's class.")
+_MODEL = _("The model class.")
 _APP_CONFIG = _("The AppConfig instance of one installed app.")
 _BACKEND = _("The class of the task backend.")
 
 _USING = Argument("using", _("The alias of the database."))
 _RAW = Argument(
     "raw",
-    _("True while a fixture is loaded: other rows may still be missing, so do not read them."),
+    _(
+        "True while a fixture is being loaded. Do not query other rows then: some may not be "
+        "there yet."
+    ),
 )
 _UPDATE_FIELDS = Argument(
-    "update_fields", _("The names given to save(update_fields=…) as a frozenset, else None.")
+    "update_fields",
+    _("The field names passed to save(update_fields=…), as a frozenset; otherwise None."),
 )
-_ORIGIN = Argument("origin", _("The instance or the queryset whose delete() started it all."))
-_DELETED = Argument("instance", _("The instance being deleted; it still has its primary key."))
+_ORIGIN = Argument("origin", _("The instance or queryset on which delete() was called."))
+_DELETED = Argument("instance", _("The instance being deleted. It still has its primary key."))
 _REQUEST = Argument("request", _("The HttpRequest."))
 _TASK_RESULT = Argument(
-    "task_result", _("The TaskResult: the task, its arguments and its status so far.")
+    "task_result", _("The TaskResult: the task, its arguments and its current status.")
 )
 
 _SAVE_SILENT = _(
     "QuerySet.update(), bulk_create(), bulk_update() and raw SQL. A save with update_fields=[]. "
-    "Rows that a many-to-many field adds to its through table. Adding to a reverse foreign key "
-    "with add(), and on_delete=SET_NULL or SET_DEFAULT: both are updates. The parent models of an "
-    "inherited model: only the child's class is sent."
+    "Rows that a many-to-many field adds to its through table. add() on a reverse foreign key, "
+    "on_delete=SET_NULL and SET_DEFAULT: these run an UPDATE. The parents of an inherited "
+    "model: the signal fires for the child class only."
 )
 _DELETE_SILENT = _(
-    "Raw SQL, and the flush command. Rows of an automatic through table. Rows that the database "
-    "deletes by itself: on_delete=DB_CASCADE (Django 6.1), or DO_NOTHING with a constraint of "
-    "your own."
+    "Raw SQL and the flush command. Rows of an automatic through table. Rows that the database "
+    "itself deletes: with on_delete=DB_CASCADE (Django 6.1), or with DO_NOTHING and a "
+    "constraint that you added."
 )
 _INIT_SILENT = _(
-    "values(), values_list() and aggregates: they build no instances. Copies made with "
-    "copy.copy() or pickle, such as objects from a cache. A model that overrides the constructor "
-    "and does not call the one of its parent class."
+    "values(), values_list() and aggregates, which create no instances. Copies made with "
+    "copy.copy() or pickle, such as objects from a cache. A model that overrides __init__() "
+    "without calling the parent's."
 )
 
 
@@ -59,13 +63,16 @@ def _migrate_arguments(apps: LazyText, *, always: bool) -> tuple[Argument, ...]:
     return (
         Argument("app_config", _("The same as the sender.")),
         Argument("verbosity", _("How much the command prints: 0 to 3.")),
-        Argument("interactive", _("True if it is all right to ask the user questions.")),
+        Argument("interactive", _("True if the command may ask the user questions.")),
         _USING,
-        Argument("stdout", _("Where to print."), always),
+        Argument("stdout", _("The stream to print to."), always),
         Argument("apps", apps, always),
         Argument(
             "plan",
-            _("The migrations of this run, as pairs: the migration, and True if it is undone."),
+            _(
+                "The migrations of this run, each as a pair: the migration, and whether it is "
+                "being unapplied."
+            ),
             always,
         ),
     )
@@ -76,15 +83,16 @@ BUILT_IN = (
         name="user_logged_in",
         family=Family.AUTH,
         path="django.contrib.auth.signals.user_logged_in",
-        sender=_("The class of the user."),
-        arguments=(_REQUEST, Argument("user", _("The user who has just logged in."))),
+        sender=_("The user's class."),
+        arguments=(_REQUEST, Argument("user", _("The user who just logged in."))),
         fires=_(
-            "At the end of login(), when the session already holds the user. Django itself "
-            "listens, and saves the user's last_login."
+            "At the end of login(), after the user has been stored in the session. Django's own "
+            "receiver saves the user's last_login."
         ),
         silent=_(
-            "authenticate() alone: it only checks the password. Later requests of a session that "
-            "is already logged in. Access by token, or anything else that does not call login()."
+            "authenticate() alone, which only checks the password. Later requests of a session "
+            "that is already logged in. Access by token, and anything else that does not call "
+            "login()."
         ),
         since=(1, 3),
         url=f"{_DOCUMENTATION}contrib/auth/#django.contrib.auth.signals.user_logged_in",
@@ -94,14 +102,14 @@ BUILT_IN = (
         name="user_logged_out",
         family=Family.AUTH,
         path="django.contrib.auth.signals.user_logged_out",
-        sender=_("The class of the user; the class of None if nobody was logged in."),
+        sender=_("The user's class, or NoneType if no one was logged in."),
         arguments=(
             _REQUEST,
-            Argument("user", _("The user who logs out, or None if nobody was logged in.")),
+            Argument("user", _("The user who logs out, or None if no one was logged in.")),
         ),
-        fires=_("At the start of logout(), while the session still holds the user."),
+        fires=_("At the start of logout(), while the user is still in the session."),
         silent=_(
-            "A session that expires or is deleted, a lost cookie, a password change that ends "
+            "A session that expires or is deleted. A lost cookie. A password change that ends "
             "the user's other sessions."
         ),
         since=(1, 3),
@@ -113,20 +121,28 @@ BUILT_IN = (
         family=Family.AUTH,
         path="django.contrib.auth.signals.user_login_failed",
         sender=_(
-            "The name of the module, django.contrib.auth. Senders are compared by identity, so "
-            "connect with sender=django.contrib.auth.__name__ and not with a text of your own."
+            "The module name, django.contrib.auth. Senders are compared by identity, so connect "
+            "with sender=django.contrib.auth.__name__ and not with a string literal."
         ),
         arguments=(
             Argument(
                 "credentials",
-                _("What authenticate() was given; passwords, tokens and the like are masked."),
+                _(
+                    "The credentials passed to authenticate(). Passwords, tokens and similar "
+                    "values are masked."
+                ),
             ),
-            Argument("request", _("The HttpRequest, or None if authenticate() got none.")),
+            Argument(
+                "request", _("The HttpRequest, or None if authenticate() was called without one.")
+            ),
         ),
-        fires=_("In authenticate(), when every backend has refused, or one has forbidden it."),
+        fires=_(
+            "In authenticate(), when every backend has rejected the credentials, or one has "
+            "raised PermissionDenied."
+        ),
         silent=_(
-            "A form that is refused before or after the password is checked: a field left empty, "
-            "or a correct password of a user who may not enter the admin. check_password()."
+            "A login form that fails for another reason: an empty field, or the correct "
+            "password of a user who may not enter the admin. check_password()."
         ),
         since=(1, 5),
         url=f"{_DOCUMENTATION}contrib/auth/#django.contrib.auth.signals.user_login_failed",
@@ -139,11 +155,11 @@ BUILT_IN = (
         sender=_MODEL,
         arguments=(
             Argument("args", _("The positional arguments of the constructor, as a tuple.")),
-            Argument("kwargs", _("The keyword arguments of the constructor, as a dictionary.")),
+            Argument("kwargs", _("The keyword arguments of the constructor, as a dict.")),
         ),
         fires=_(
-            "When an instance begins to be built: by your code, and for every row that a query "
-            "turns into an instance."
+            "At the start of the model's constructor: when your code creates an instance, and "
+            "for every row that a query turns into an instance."
         ),
         silent=_INIT_SILENT,
         since=(1, 0),
@@ -155,10 +171,10 @@ BUILT_IN = (
         family=Family.MODEL,
         path="django.db.models.signals.post_init",
         sender=_MODEL,
-        arguments=(Argument("instance", _("The instance that has just been built.")),),
+        arguments=(Argument("instance", _("The instance that was just created.")),),
         fires=_(
-            "When an instance has been built. One that comes from a row does not yet know its "
-            "database: instance._state is filled in afterwards."
+            "At the end of the model's constructor. An instance loaded from a row does not know "
+            "its database yet: instance._state is set afterwards."
         ),
         silent=_INIT_SILENT,
         since=(1, 0),
@@ -178,8 +194,8 @@ BUILT_IN = (
             _UPDATE_FIELDS,
         ),
         fires=_(
-            "In save(), before anything is written; so also in create(), get_or_create() and "
-            "update_or_create() when they save. For loaddata too, with raw=True."
+            "In save(), before anything is written. Also in create(), get_or_create() and "
+            "update_or_create() when they save, and in loaddata, with raw=True."
         ),
         silent=_SAVE_SILENT,
         since=(1, 0),
@@ -199,8 +215,8 @@ BUILT_IN = (
             _UPDATE_FIELDS,
         ),
         fires=_(
-            "At the end of save(), when the row has been written. A surrounding transaction may "
-            "still be rolled back."
+            "At the end of save(), after the row has been written. The transaction around it "
+            "may still be rolled back."
         ),
         silent=_SAVE_SILENT,
         since=(1, 0),
@@ -215,9 +231,9 @@ BUILT_IN = (
         sender=_MODEL,
         arguments=(_DELETED, _USING, _ORIGIN),
         fires=_(
-            "In delete() of an instance or a queryset, once for each instance, those found by "
-            "on_delete=CASCADE and the parents of an inherited model included. All of them fire "
-            "before the first row goes."
+            "In delete() of an instance or a queryset, once for each instance. This includes "
+            "instances found through on_delete=CASCADE and the parents of an inherited model. "
+            "All of these firings come before the first row is deleted."
         ),
         silent=_DELETE_SILENT,
         since=(1, 0),
@@ -231,8 +247,8 @@ BUILT_IN = (
         sender=_MODEL,
         arguments=(_DELETED, _USING, _ORIGIN),
         fires=_(
-            "In delete(), once for each instance, when the rows of its model are gone, inside "
-            "the same transaction."
+            "In delete(), once for each instance, after the rows of its model have been "
+            "deleted. The transaction is still open."
         ),
         silent=_DELETE_SILENT,
         since=(1, 0),
@@ -244,32 +260,38 @@ BUILT_IN = (
         name="m2m_changed",
         family=Family.MODEL,
         path="django.db.models.signals.m2m_changed",
-        sender=_("The model class between the two sides: the through of the field."),
+        sender=_("The through model of the many-to-many field."),
         arguments=(
             Argument("instance", _("The instance whose relation changes.")),
             Argument(
                 "action", _("pre_add, post_add, pre_remove, post_remove, pre_clear or post_clear.")
             ),
-            Argument("reverse", _("True if the instance is on the side without the field.")),
+            Argument(
+                "reverse",
+                _(
+                    "True if the instance is on the reverse side, whose model does not define "
+                    "the field."
+                ),
+            ),
             Argument("model", _("The class of the objects that are added or removed.")),
             Argument(
                 "pk_set",
                 _(
-                    "Their keys: when adding, only those that were not there yet, perhaps none; "
-                    "when removing, all that were named; when clearing, None."
+                    "Primary keys of those objects. When adding: only the new ones, possibly "
+                    "none. When removing: all that were passed. When clearing: None."
                 ),
             ),
             _USING,
             Argument("raw", _RAW.meaning, since=(6, 1)),
         ),
         fires=_(
-            "For add(), create(), remove(), clear() and set() on a many-to-many relation, twice "
-            "each: before, and after. set() is made of a remove() and an add(). For loaddata too."
+            "For add(), create(), remove() and clear() on a many-to-many relation, twice each: "
+            "before and after the change. set() calls remove() and add(). Also in loaddata."
         ),
         silent=_(
-            "Rows of the through model that your code creates or deletes itself. Deleting one of "
-            "the two objects. set() with exactly what is there already; add() and remove() of "
-            "nothing."
+            "Rows of the through model that your code creates or deletes directly. Deleting one "
+            "of the two objects. set() with the objects that are already there. add() and "
+            "remove() without objects."
         ),
         since=(1, 2),
         url=_signals_page("django.db.models.signals.m2m_changed"),
@@ -282,16 +304,16 @@ BUILT_IN = (
         name="class_prepared",
         family=Family.MODEL,
         path="django.db.models.signals.class_prepared",
-        sender=_("The model class that has just been defined."),
+        sender=_("The model class that was just defined."),
         arguments=(),
         fires=_(
-            "When a model class is defined: mostly while Django starts, before AppConfig.ready(). "
-            "Also for automatic through models, and hundreds of times while migrating, for the "
-            "models as they once were."
+            "When a model class is defined, usually while Django starts, before "
+            "AppConfig.ready(). Also for automatic through models. The migrate command fires it "
+            "hundreds of times, for historical models."
         ),
         silent=_(
-            "Abstract models. Models defined before the receiver was connected: connect in "
-            "AppConfig.__init__(), since ready() is too late."
+            "Abstract models. Models defined before your receiver was connected: connect it in "
+            "AppConfig.__init__(), because ready() is too late."
         ),
         since=(1, 0),
         url=_signals_page("django.db.models.signals.class_prepared"),
@@ -301,10 +323,12 @@ BUILT_IN = (
         family=Family.MANAGEMENT,
         path="django.db.models.signals.pre_migrate",
         sender=_APP_CONFIG,
-        arguments=_migrate_arguments(_("The models as they are before the run."), always=True),
+        arguments=_migrate_arguments(
+            _("An app registry with the models as they are before the run."), always=True
+        ),
         fires=_(
-            "In the migrate command, before it changes anything, once for each app; creating a "
-            "test database migrates too."
+            "In the migrate command, once for each app, before anything changes. Creating a "
+            "test database runs migrate too."
         ),
         silent=_(
             "Apps without a models module. migrate with --plan, --check or --prune. "
@@ -319,11 +343,13 @@ BUILT_IN = (
         family=Family.MANAGEMENT,
         path="django.db.models.signals.post_migrate",
         sender=_APP_CONFIG,
-        arguments=_migrate_arguments(_("The models as they are after the run."), always=False),
+        arguments=_migrate_arguments(
+            _("An app registry with the models as they are after the run."), always=False
+        ),
         fires=_(
-            "At the end of the migrate command, even if there was nothing to do, and of flush, "
-            "once for each app. A TransactionTestCase may send it too. Only migrate sends stdout, "
-            "apps and plan."
+            "Once for each app, at the end of the migrate command (even if there was nothing to "
+            "do) and of flush. A TransactionTestCase may send it too. Only migrate passes "
+            "stdout, apps and plan."
         ),
         silent=_(
             "Apps without a models module. A migrate that fails, or runs with --plan, --check or "
@@ -338,18 +364,18 @@ BUILT_IN = (
         name="request_started",
         family=Family.REQUEST,
         path="django.core.signals.request_started",
-        sender=_("The class of the handler: WSGIHandler, ASGIHandler or the test client's."),
+        sender=_("The handler class: WSGIHandler, ASGIHandler or that of the test client."),
         arguments=(
-            Argument("environ", _("Under WSGI: the environ of the request."), always=False),
+            Argument("environ", _("Under WSGI: the request's environ."), always=False),
             Argument(
                 "scope",
-                _("Under ASGI, in place of environ: the scope of the connection. Undocumented."),
+                _("Under ASGI, instead of environ: the connection scope. Undocumented."),
                 always=False,
             ),
         ),
         fires=_("When Django receives an HTTP request, before the middleware and the view."),
         silent=_(
-            "Requests that the web server answers by itself, such as static files. A view that a "
+            "Requests that the web server answers itself, such as static files. A view that a "
             "test calls with a request from RequestFactory. WebSockets."
         ),
         since=(1, 0),
@@ -360,11 +386,11 @@ BUILT_IN = (
         name="request_finished",
         family=Family.REQUEST,
         path="django.core.signals.request_finished",
-        sender=_("The class of the handler; None under the test client."),
+        sender=_("The handler class, or None under the test client."),
         arguments=(),
         fires=_(
-            "When the server closes the response, after its last byte; a streaming response "
-            "therefore ends late. Django has closed its old database connections by then."
+            "When the server closes the response, after the last byte. For a streaming "
+            "response, that can be late. By then Django has closed its old database connections."
         ),
         silent=_(
             "A server or WSGI middleware that does not call close() on the response. A view that "
@@ -379,16 +405,16 @@ BUILT_IN = (
         name="got_request_exception",
         family=Family.REQUEST,
         path="django.core.signals.got_request_exception",
-        sender=_("None, always."),
+        sender=_("Always None."),
         arguments=(_REQUEST,),
         fires=_(
-            "When an exception leaves the view or a middleware and becomes an error 500. The "
-            "exception itself is not sent: read sys.exc_info()."
+            "When a view or a middleware raises an exception that becomes a 500 response. The "
+            "exception itself is not passed: read sys.exc_info()."
         ),
         silent=_(
-            "Http404, PermissionDenied, BadRequest, SuspiciousOperation: they become answers 404, "
-            "403 and 400. Exceptions that a process_exception() of a middleware answers. Errors "
-            "while a streaming response is sent. Commands and tasks."
+            "Http404, PermissionDenied, BadRequest and SuspiciousOperation, which become 404, "
+            "403 and 400 responses. Exceptions that a middleware handles in "
+            "process_exception(). Errors while a streaming response is sent. Commands and tasks."
         ),
         since=(1, 0),
         url=_signals_page("django.core.signals.got_request_exception"),
@@ -397,18 +423,21 @@ BUILT_IN = (
         name="setting_changed",
         family=Family.TEST,
         path="django.test.signals.setting_changed",
-        sender=_("The class of the object that holds the settings."),
+        sender=_("The class of the settings object."),
         arguments=(
             Argument("setting", _("The name of the setting.")),
-            Argument("value", _("Its value from now on; None if it no longer exists.")),
-            Argument("enter", _("True when it is overridden, False when it is restored.")),
+            Argument("value", _("The new value, or None if the setting no longer exists.")),
+            Argument(
+                "enter", _("True when the setting is overridden, False when it is restored.")
+            ),
         ),
         fires=_(
-            "When override_settings, modify_settings or self.settings() of a test changes a "
-            "setting, and again when it is restored. The settings fixture of pytest-django too. "
-            "Outside tests, import it from django.core.signals."
+            "When a test changes a setting with override_settings, modify_settings or "
+            "self.settings(), and again when the setting is restored. Also for the settings "
+            "fixture of pytest-django. Outside tests, import the signal from "
+            "django.core.signals."
         ),
-        silent=_("A plain assignment to django.conf.settings, or a patch of it."),
+        silent=_("A value that is assigned to django.conf.settings directly, or patched there."),
         since=(1, 4),
         url=_signals_page("django.test.signals.setting_changed"),
         defined_in="django.core.signals",
@@ -426,10 +455,10 @@ BUILT_IN = (
             Argument("context", _("The Context it is rendered with.")),
         ),
         fires=_(
-            "When a template is rendered while a test environment is set up, once for each "
-            "template: those it extends or includes fire too."
+            "When a template is rendered in a test environment. Templates that it extends or "
+            "includes fire as well."
         ),
-        silent=_("Anything outside tests. Templates of Jinja2 or another engine."),
+        silent=_("Anything outside tests. Templates of Jinja2 or other engines."),
         since=(1, 0),
         url=_signals_page("django.test.signals.template_rendered"),
     ),
@@ -437,13 +466,17 @@ BUILT_IN = (
         name="connection_created",
         family=Family.DATABASE,
         path="django.db.backends.signals.connection_created",
-        sender=_("The DatabaseWrapper class of the database's engine."),
+        sender=_("The DatabaseWrapper class of the database engine."),
         arguments=(Argument("connection", _("The connection that was opened.")),),
         fires=_(
             "When Django connects to a database: at the first query of each thread, and again "
-            "after the connection was closed; with a pool, each time one is taken out of it."
+            "after the connection was closed. With a connection pool, each time a connection is "
+            "taken from it."
         ),
-        silent=_("A query on a connection that is already open. Naming a connection opens none."),
+        silent=_(
+            "A query on a connection that is already open. Access to django.db.connections "
+            "without a query."
+        ),
         since=(1, 1),
         url=_signals_page("django.db.backends.signals.connection_created"),
         example_sender=("from django.db import connections", 'type(connections["default"])'),
@@ -454,8 +487,10 @@ BUILT_IN = (
         path="django.tasks.signals.task_enqueued",
         sender=_BACKEND,
         arguments=(_TASK_RESULT,),
-        fires=_("In enqueue(), when the backend has accepted the task."),
-        silent=_("call(), which runs the task's function at once. Other task queues."),
+        fires=_("In enqueue(), after the backend has accepted the task."),
+        silent=_(
+            "call(), which runs the task's function directly. Other task queues, such as Celery."
+        ),
         since=(6, 0),
         url=_signals_page("django.tasks.signals.task_enqueued"),
         example_sender=(
@@ -470,9 +505,11 @@ BUILT_IN = (
         sender=_BACKEND,
         arguments=(_TASK_RESULT,),
         fires=_(
-            "When a worker begins to run the task; the immediate backend does so inside enqueue()."
+            "When a worker starts the task. The immediate backend starts it inside enqueue()."
         ),
-        silent=_("The dummy backend, which runs nothing. call(). Other task queues."),
+        silent=_(
+            "The dummy backend, which runs nothing. call(). Other task queues, such as Celery."
+        ),
         since=(6, 0),
         url=_signals_page("django.tasks.signals.task_started"),
         example_sender=(
@@ -486,10 +523,12 @@ BUILT_IN = (
         path="django.tasks.signals.task_finished",
         sender=_BACKEND,
         arguments=(_TASK_RESULT,),
-        fires=_("When the task has ended, well or with an exception: task_result.status says."),
+        fires=_(
+            "When the task has ended, successfully or with an exception: see task_result.status."
+        ),
         silent=_(
             "A worker that is stopped or killed while the task runs. The dummy backend, which "
-            "runs nothing. call(). Other task queues."
+            "runs nothing. call(). Other task queues, such as Celery."
         ),
         since=(6, 0),
         url=_signals_page("django.tasks.signals.task_finished"),
@@ -503,7 +542,7 @@ BUILT_IN = (
         name="autoreload_started",
         family=Family.AUTORELOAD,
         path="django.utils.autoreload.autoreload_started",
-        sender=_("The reloader, an instance: its watch_dir() adds files to watch."),
+        sender=_("The reloader instance. Its watch_dir() adds files to watch."),
         arguments=(),
         fires=_(
             "When the development server has started under its reloader, and again after each "
@@ -518,15 +557,15 @@ BUILT_IN = (
         name="file_changed",
         family=Family.AUTORELOAD,
         path="django.utils.autoreload.file_changed",
-        sender=_("The reloader, an instance."),
-        arguments=(Argument("file_path", _("The path of the file, a pathlib.Path.")),),
+        sender=_("The reloader instance."),
+        arguments=(Argument("file_path", _("The path of the file, as a pathlib.Path.")),),
         fires=_(
-            "When a watched file has changed. If a receiver returns something true, the server "
+            "When a watched file has changed. If a receiver returns a true value, the server "
             "does not reload."
         ),
         silent=_(
             "Files that are not watched. runserver with --noreload. With the standard reloader, "
-            "a file that is new or deleted."
+            "a new or deleted file."
         ),
         since=(2, 2),
         url=f"{_DOCUMENTATION}django-admin/#django-admin-runserver",

@@ -54,7 +54,10 @@ _FAMILIES: dict[Family, tuple[LazyText, LazyText]] = {
     ),
     Family.MODEL: (
         _("Models"),
-        _("Sent when models are defined, and when instances are built, saved, deleted or linked."),
+        _(
+            "Sent when model classes are defined, and when instances are created, saved, "
+            "deleted or linked."
+        ),
     ),
     Family.MANAGEMENT: (
         _("Migrations"),
@@ -62,23 +65,23 @@ _FAMILIES: dict[Family, tuple[LazyText, LazyText]] = {
     ),
     Family.REQUEST: (
         _("Requests"),
-        _("Sent when an HTTP request begins, when it ends, and when it fails."),
+        _("Sent when an HTTP request starts, ends or fails."),
     ),
     Family.TEST: (
         _("Tests"),
-        _("Sent by Django's test tools, and not by a site at work."),
+        _("Sent by Django's test tools, never in production."),
     ),
     Family.DATABASE: (
         _("Database connections"),
-        _("Sent when a connection to a database is opened."),
+        _("Sent when a database connection is opened."),
     ),
     Family.TASK: (
         _("Tasks"),
-        _("Sent by a task backend while a background task goes from the queue to its end."),
+        _("Sent by a task backend when a background task is enqueued, starts or ends."),
     ),
     Family.AUTORELOAD: (
         _("Autoreload"),
-        _("Sent by the reloader of the development server; not part of Django's documentation."),
+        _("Sent by the autoreloader of the development server. Django does not document them."),
     ),
 }
 
@@ -208,24 +211,24 @@ class BuiltIn(NamedTuple):
 
 
 CONNECT_OPTIONS = (
-    Argument("receiver", _("The function to call. It has to accept any keyword arguments.")),
+    Argument("receiver", _("The function to call. It must accept any keyword arguments.")),
     Argument(
         "sender",
         _(
-            "Call it only for firings of this very sender; None means any. "
-            "The model signals, except class_prepared, also take a text such as shop.Order."
+            "Call the receiver only for this sender; None means any sender. Model signals, "
+            "except class_prepared, also take a label such as shop.Order."
         ),
     ),
     Argument(
         "weak",
         _(
-            "True, the default, lets Python forget a receiver that nothing else refers to, "
-            "such as a function inside a function; False keeps it."
+            "With True, the default, Python may discard a receiver that nothing else refers to, "
+            "such as a nested function. With False it is kept."
         ),
     ),
     Argument(
         "dispatch_uid",
-        _("A name of your choice: connecting again under the same name adds nothing."),
+        _("A name of your choice. Connecting again with the same name has no effect."),
     ),
 )
 """What `Signal.connect` accepts, for people who meet it for the first time."""
