@@ -59,7 +59,7 @@ def throughput(run: Run) -> Iterator[str]:
         {name: run.process("throughput", name, run.options.events) for name in (BARE, UNFOLDED)}
         for _ in range(run.options.rounds)
     ]
-    yield "| one process, doing nothing but | events stored a second | CPU per event, µs | lost |"
+    yield "| workload of one process | events stored per second | CPU per event, µs | lost |"
     yield "| --- | ---: | ---: | ---: |"
     for way in rounds[0][BARE]:
         rates, costs, lost = [], [], []
@@ -69,35 +69,36 @@ def throughput(run: Run) -> Iterator[str]:
             costs.append((cpu - bare_cpu) / events * 1e6)
             lost.append(run.options.events - events)
         yield f"| {way} | {median(rates):,.0f} | {median(costs):.1f} | {max(lost):,} |"
-    yield "\nAim: 25,000 events a second, 40 µs of CPU each.\n"
+    yield "\nAim: 25,000 events per second, 40 µs of CPU each.\n"
 
 
 def memory(run: Run) -> Iterator[str]:
     saves = run.options.saves
     bare = run.process("memory", BARE, saves)
     ours = run.process("memory", BACKGROUND, saves)
-    yield f"| one transaction, {saves:,} saves | most memory, MB | beyond bare Django, MB |"
+    yield f"| one transaction, {saves:,} saves | peak memory, MB | more than bare Django, MB |"
     yield "| --- | ---: | ---: |"
     yield f"| bare Django | {bare['during']:.0f} | |"
     for when, title in (("during", "until it commits"), ("after", "until all is stored")):
         more = ours[when] - bare[when]
         yield f"| signals_demo, {title} | {ours[when]:.0f} | {more:+.0f} |"
-    right = "as they should be" if ours["outcomes"] == expected(saves) else "WRONG"
-    yield f"\nOutcomes: {ours['outcomes']}, {right}. Aim: below 60 MB more.\n"
+    right = "all correct" if ours["outcomes"] == expected(saves) else "WRONG"
+    counts = ", ".join(f"{number:,} {name}" for name, number in ours["outcomes"].items())
+    yield f"\nOutcomes: {counts}; {right}. Aim: at most 60 MB more.\n"
 
 
 def p99(run: Run) -> Iterator[str]:
     names = (BARE, CAPTURING, BACKGROUND)
     rounds = _rounds_of_load(run, names)
-    yield f"| {run.options.rate} requests a second | median, ms | p99, ms |"
+    yield f"| {run.options.rate} requests per second | median, ms | p99, ms |"
     yield "| --- | ---: | ---: |"
     for name in names:
         middle, high = (median(found[name][which] for found in rounds) for which in (0, 1))
         yield f"| {VARIANTS[name].title} | {middle:.2f} | {high:.2f} |"
     for name in (BARE, CAPTURING):
         more = median(found[BACKGROUND][1] / found[name][1] - 1 for found in rounds)
-        yield f"\np99 in background mode beside {VARIANTS[name].title}: {more:+.1%}."
-    yield "\nAim: at most 5 % more while the writer works.\n"
+        yield f"\np99 in background mode, compared with {VARIANTS[name].title}: {more:+.1%}."
+    yield "\nAim: at most 5 % more than when storing nothing.\n"
 
 
 def _rounds_of_load(run: Run, names: tuple[str, ...]) -> list[dict[str, tuple[float, float]]]:
@@ -132,10 +133,10 @@ def main() -> None:
     add = parser.add_argument
     add("parts", nargs="*", help=f"of {', '.join(PARTS)}; all, if none is named")
     add("--database", choices=databases.ENGINES, default="postgresql")
-    add("--rounds", type=int, default=5, help="for the throughput and the p99 (%(default)s)")
-    add("--events", type=int, default=100_000, help="for the throughput (%(default)s)")
-    add("--saves", type=int, default=1_000_000, help="for the memory (%(default)s)")
-    add("--rate", type=int, default=100, help="requests a second, for the p99 (%(default)s)")
+    add("--rounds", type=int, default=5, help="of throughput and p99 (%(default)s)")
+    add("--events", type=int, default=100_000, help="of throughput (%(default)s)")
+    add("--saves", type=int, default=1_000_000, help="of memory (%(default)s)")
+    add("--rate", type=int, default=100, help="requests per second of p99 (%(default)s)")
     add("--seconds", type=float, default=10, help="of load in each round (%(default)s)")
     add("--here", action="store_true", help="use this Python, with what is installed there")
     add("--write", type=Path, metavar="FILE", help="put the figures into its place for them")

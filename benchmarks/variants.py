@@ -1,4 +1,4 @@
-"""What is compared: each peer as its documentation tells to install it, and this app."""
+"""What is compared: each other app, installed as its documentation says, and this app."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -41,8 +41,8 @@ COMPARED = {
     "journal": Variant("signals_demo, with journal", OURS, (), {"JOURNAL_DIR": FOLDER}),
     "inline": Variant("signals_demo, inline", OURS, (), {"MODE": "inline"}),
 }
-# For the sustained load alone.
-CAPTURING = Variant("signals_demo, capturing, the writer idle", OURS, (), {"SINKS": NOWHERE})
+# For the sustained load only.
+CAPTURING = Variant("signals_demo, storing nothing", OURS, (), {"SINKS": NOWHERE})
 UNFOLDED = Variant("signals_demo, nothing folded", OURS, (), {"FOLD_AFTER": None})
 VARIANTS = COMPARED | {"capturing": CAPTURING, "unfolded": UNFOLDED}
 BARE = "bare"

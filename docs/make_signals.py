@@ -20,9 +20,9 @@ HEAD = """\
 
 <!-- Written by `python docs/make_signals.py` from signals_demo/catalog/: change it there. -->
 
-Every signal that Django sends by itself, in Django 5.2, 6.0 and 6.1. Every receiver gets the
-`sender` and the `signal`, and the arguments named here. The admin shows the same under
-*Guide*, with when each signal was last seen on your site.
+These are all signals that Django 5.2, 6.0 and 6.1 send. Every receiver gets `sender` and `signal`,
+and the arguments listed here. The page *Guide* in the admin shows the same, and when each signal
+last fired on your site.
 """
 
 
@@ -45,11 +45,11 @@ def _how_to_connect() -> list[str]:
     return [
         "## How to connect a receiver",
         "",
-        "By hand, in `ready()` of an app's `AppConfig` for instance:",
+        "Call `connect()`, for example in `ready()` of your `AppConfig`:",
         "",
         f"```python\n{example.connect_example}```",
         "",
-        "By decorator, in a module that `ready()` imports:",
+        "Or use the decorator, in a module that `ready()` imports:",
         "",
         f"```python\n{example.receiver_example}```",
         "",

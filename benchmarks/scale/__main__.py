@@ -1,7 +1,7 @@
 """The pages of the log with 10,000 events and with ten million: `python -m benchmarks.scale`.
 
-Makes the events, reads each page and filter of the admin, and prints a table for each database.
-docs/benchmarks.md says what it measures.
+Creates the events, reads each page of the admin with each filter, and prints the worst pages of
+each database. docs/benchmarks.md says what it measures.
 """
 
 import argparse

@@ -15,7 +15,7 @@ from benchmarks.scale import events
 from benchmarks.shop.models import Product
 from signals_demo.events import Row
 from signals_demo.models import SignalEvent, SignalTrace
-from signals_demo.sinks import hours, summaries
+from signals_demo.rollups import hours, traces
 
 AT_ONCE = 20_000
 HOURS_AT_ONCE = 1_000_000
@@ -106,20 +106,20 @@ def _values(row: Row) -> tuple[Any, ...]:
 
 
 def _sum_up_traces() -> None:
-    found = summaries.summed_up(SignalEvent.objects.exclude(trace_id=""))
+    found = traces.summed_up(SignalEvent.objects.exclude(trace_id=""))
     sql, params = found.query.get_compiler(connection=connection).as_sql()
-    names = ", ".join(f'"{name}"' for name in summaries.Summary._fields)
+    names = ", ".join(f'"{name}"' for name in traces.Summary._fields)
     # In the order of time, in which they would have come.
-    order = summaries.Summary._fields.index("started_at") + 1
+    order = traces.Summary._fields.index("started_at") + 1
     with connection.cursor() as cursor:
         cursor.execute("CREATE TEMPORARY TABLE names (exact varchar PRIMARY KEY, general varchar)")
         exact = SignalEvent.objects.order_by().values_list("origin_name", flat=True).distinct()
         cursor.executemany(
             "INSERT INTO names VALUES (%s, %s)",
-            [(name, summaries.general(name)) for name in exact.iterator()],
+            [(name, traces.general(name)) for name in exact.iterator()],
         )
         cursor.execute(
-            f"INSERT INTO {summaries.table()} ({names}, general_name)"  # noqa: S608
+            f"INSERT INTO {traces.table()} ({names}, general_name)"  # noqa: S608
             f" SELECT traces.*, general FROM ({sql}) traces JOIN names ON exact = _origin_name"
             f" ORDER BY {order}",
             params,

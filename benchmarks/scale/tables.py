@@ -1,4 +1,4 @@
-"""What was measured, as tables, with marks where a page is too slow."""
+"""The measured times as tables, with marks for pages that are too slow."""
 
 from dataclasses import dataclass, field
 from statistics import median
@@ -7,7 +7,8 @@ SMALL = 10_000
 SLOWEST = 300  # milliseconds
 STEEPEST = 2
 TOO_QUICK = 20  # milliseconds below which a ratio says nothing
-MORE = 1.25  # times as long an answer: it shows more rows, and is no longer the same page
+MORE = 1.25  # times as long an answer: it shows more rows, so the times do not compare
+SHOWN = 10  # of the pages, the worst
 
 Try = dict[str, tuple[float, float, int]]
 """For each page the milliseconds, those of this process's own work, and the answer's size."""
@@ -15,7 +16,7 @@ Try = dict[str, tuple[float, float, int]]
 
 @dataclass
 class Comparison:
-    """What two logs took, which had turns."""
+    """What the pages of a small and a full log took, in turns."""
 
     engine: str
     events: int
@@ -64,9 +65,16 @@ class Line:
             found.append(f"queries: {self.few}")
         return found
 
+    @property
+    def badness(self) -> tuple[bool, float]:
+        """Return what sorts the pages: those that miss the aim, then the slow ones, come last."""
+        return bool(self.marks), self.full
+
 
 def table(found: Comparison) -> str:
-    """Return the table in Markdown."""
+    """Return the worst pages as a table in Markdown, and how many reach the aim."""
+    measured = found.lines
+    reached = sum(not line.marks for line in measured)
     lines = [
         ", ".join(f"{name} {version}" for name, version in found.versions.items()) + ":",
         "",
@@ -74,18 +82,18 @@ def table(found: Comparison) -> str:
         " | queries | |",
         "| --- | ---: | ---: | ---: | ---: | ---: | --- |",
     ]
-    for line in found.lines:
+    for line in sorted(measured, key=lambda line: line.badness, reverse=True)[:SHOWN]:
         ratio = f"{line.full / line.small:.1f}{' *' if line.shows_more else ''}"
         marks = ", ".join(f"**{mark}**" for mark in line.marks)
         cells = f"{line.small:.0f} | {line.full:.0f} | {line.computed:.0f} | {ratio} | {line.many}"
         lines.append(f"| {line.title} | {cells} | {marks} |")
-    reached = sum(not line.marks for line in found.lines)
     return "\n".join(
         [
             *lines,
             "",
-            f"Medians of {len(found.tries)} tries, at a load average of {found.load:.1f}."
-            f" {reached} of {len(found.lines)} pages reach the aim.",
+            f"{len(measured)} pages were measured, and {reached} reached the aim."
+            f" The table shows the {min(SHOWN, len(measured))} worst."
+            f" Times are medians of {len(found.tries)} tries. Load average: {found.load:.1f}.",
         ]
     )
 

@@ -1,5 +1,6 @@
 """The benchmark can be run: what it measures is not asserted here."""
 
+import re
 import sqlite3
 import subprocess
 import sys
@@ -7,6 +8,8 @@ from collections import defaultdict
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+
+from benchmarks.scale.tables import Comparison, Try, table
 
 CHECKOUT = Path(__file__).parent.parent.parent
 HERE = ("--here", "--database", "sqlite", "--rounds", "1")
@@ -37,7 +40,7 @@ def test_compares_the_variants_and_writes_the_table_into_a_document(tmp_path: Pa
     assert written.startswith("before\n")
     assert written.endswith("after\n")
 
-    _, _, queries = table.partition("**queries on the host's connection**")
+    _, _, queries = table.partition("**queries on the project's connection**")
     rows = {row.split("|")[1].strip(): row.split("|")[2:] for row in queries.splitlines()[1:5]}
     # A queryset delete loads its rows first, whoever listens.
     assert rows["signals_demo, background"] == rows["a receiver that does nothing"]
@@ -49,7 +52,7 @@ def test_a_sustained_load_loses_nothing_and_knows_each_outcome() -> None:
     for way in ("saves", "instances"):
         row = next(line for line in said.splitlines() if line.startswith(f"| {way} |"))
         assert row.endswith("| 0 |")
-    assert "'committed': 2996, 'rolled_back': 4}, as they should be" in said
+    assert "2,996 committed, 4 rolled_back; all correct" in said
 
 
 def test_names_the_functions_that_take_the_callers_time() -> None:
@@ -57,7 +60,7 @@ def test_names_the_functions_that_take_the_callers_time() -> None:
 
     for action in ("create", "row read", "login"):
         assert f"| {action} | " in said
-    assert "receivers.py receive" in said
+    assert "capture/connect.py receive" in said
 
 
 FILLED = ("sqlite", "2000")
@@ -118,12 +121,29 @@ def test_the_events_made_for_the_pages_and_their_sums_agree(tmp_path: Path) -> N
     assert [firings for key, firings in found if key[1] == "done"] == [events[-1]["id"]]
 
 
+def test_the_table_has_the_ten_worst_pages_and_the_number_of_all() -> None:
+    found = Comparison("sqlite", 1_000_000, {"Django": "5.2"})
+    full = {"steep": 60.0} | {f"page {number}": 100.0 + number for number in range(11)}
+    small: Try = {name: (100.0 if "page" in name else 9.0, 5.0, 900) for name in full}
+    found.tries = [(small, {name: (time, 5.0, 900) for name, time in full.items()})]
+    found.queries = (dict.fromkeys(full, 5), dict.fromkeys(full, 5))
+
+    said = table(found)
+
+    assert re.findall(r"^\| (steep|page \d+) \|", said, re.M) == [
+        "steep",  # misses the aim, as more events make it more than twice as slow
+        *(f"page {number}" for number in range(10, 1, -1)),
+    ]
+    assert "12 pages were measured, and 11 reached the aim. The table shows the 10 worst." in said
+
+
 def test_measures_the_pages_with_few_events_and_with_many(tmp_path: Path) -> None:
     said = run(
         *("scale", "--here", "--database", "sqlite", "--events", "2000", "--tries", "1"),
         *("--folder", str(tmp_path / "logs"), "--only", "outcome=rolled_back"),
     )
-    rows = [line.split(" | ") for line in said.splitlines() if line.startswith("| list: ")]
+    _, _, *rows = [line.split(" | ") for line in said.splitlines() if line.startswith("| ")]
     assert ["| list: outcome=rolled_back", "5"] in [[row[0], row[5]] for row in rows]
-    assert "Medians of 1 tries" in said
+    assert f"{len(rows)} pages were measured" in said
+    assert "medians of 1 tries" in said
     assert not list((tmp_path / "logs").glob("*"))
