@@ -14,6 +14,7 @@ from weakref import WeakSet
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from signals_demo.conf import config
+from signals_demo.tracing import transactions
 
 PATIENCE = 0.2  # seconds that the writer waits for the host, before it tries again later
 STARVED = 1.0  # seconds after which the writer asks the host's new transactions to wait
@@ -83,3 +84,5 @@ class Turns:
 
 
 turns = Turns()
+transactions.on_begin.append(turns.begin)
+transactions.on_end.append(turns.end)

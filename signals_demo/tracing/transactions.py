@@ -12,11 +12,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from signals_demo.delivery.sqlite_lock import turns
-
 COMMITTED = "committed"
 ROLLED_BACK = "rolled_back"
 OPEN = "open"
+
+Hook = Callable[[BaseDatabaseWrapper], None]
+
+on_begin: list[Hook] = []
+"""What to call before a transaction begins on a connection."""
+on_end: list[Hook] = []
+"""What to call when none is open on a connection any more."""
 
 _NAME = "_signals_demo_fates"
 
@@ -178,13 +183,18 @@ def ground_on(alias: str) -> Fate | None:
     return held[-1].fate if held else None
 
 
+def _call(hooks: list[Hook], connection: BaseDatabaseWrapper) -> None:
+    for hook in hooks:
+        hook(connection)
+
+
 def _end(connection: BaseDatabaseWrapper, outcome: str) -> None:
     levels = _levels(connection)
     for level in levels:
         if level.fate is not None:
             level.fate.settle(outcome)
     levels.clear()
-    turns.end(connection)
+    _call(on_end, connection)
 
 
 def _from(levels: Levels, sid: str) -> int:
@@ -248,14 +258,14 @@ def _wrap_set_autocommit() -> Callable[..., Any]:
     @wraps(original)
     def method(self: BaseDatabaseWrapper, autocommit: bool, *args: Any, **kwargs: Any) -> Any:
         if not autocommit:
-            turns.begin(self)
+            _call(on_begin, self)
         try:
             result = original(self, autocommit, *args, **kwargs)
         except BaseException:
-            turns.end(self)
+            _call(on_end, self)
             raise
         if autocommit:
-            turns.end(self)
+            _call(on_end, self)
             # Where the driver allows this inside a transaction, it commits that one.
             if _levels(self):
                 _end(self, COMMITTED)
