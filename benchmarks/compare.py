@@ -92,9 +92,18 @@ def arguments() -> argparse.Namespace:
     add("--database", choices=(*databases.ENGINES, "both"), default="both")
     add("--rounds", type=int, default=10, help="turns of each variant (%(default)s)")
     add("--count", type=int, default=50, help="actions of each kind in a turn (%(default)s)")
-    add("--only", default=",".join(COMPARED), help="bare is always taken along (%(default)s)")
-    add("--here", action="store_true", help="use this Python, and the peers that it has")
-    add("--write", type=Path, metavar="FILE", help="put the tables into its place for them")
+    add(
+        "--only",
+        default=",".join(COMPARED),
+        help="variants to measure; bare is always one (%(default)s)",
+    )
+    add("--here", action="store_true", help="use this Python and the other apps installed there")
+    add(
+        "--write",
+        type=Path,
+        metavar="FILE",
+        help="write the tables into FILE, between its markers",
+    )
     options = parser.parse_args()
     options.only = list(dict.fromkeys([BARE, *options.only.split(",")]))
     if unknown := set(options.only) - set(COMPARED):

@@ -138,8 +138,13 @@ def main() -> None:
     add("--saves", type=int, default=1_000_000, help="of memory (%(default)s)")
     add("--rate", type=int, default=100, help="requests per second of p99 (%(default)s)")
     add("--seconds", type=float, default=10, help="of load in each round (%(default)s)")
-    add("--here", action="store_true", help="use this Python, with what is installed there")
-    add("--write", type=Path, metavar="FILE", help="put the figures into its place for them")
+    add("--here", action="store_true", help="use this Python and what is installed there")
+    add(
+        "--write",
+        type=Path,
+        metavar="FILE",
+        help="write the figures into FILE, between its markers",
+    )
     options = parser.parse_args()
     if unknown := set(options.parts) - set(PARTS):
         parser.error(f"{', '.join(unknown)} is none of {', '.join(PARTS)}")

@@ -109,8 +109,13 @@ def arguments() -> argparse.Namespace:
         "--keep", action="store_true", help="leave the databases for the next run, which uses them"
     )
     add("--folder", type=Path, default=PLACE, help="where SQLite has its files (%(default)s)")
-    add("--here", action="store_true", help="use this Python, with what is installed there")
-    add("--write", type=Path, metavar="FILE", help="put the tables into its place for them")
+    add("--here", action="store_true", help="use this Python and what is installed there")
+    add(
+        "--write",
+        type=Path,
+        metavar="FILE",
+        help="write the tables into FILE, between its markers",
+    )
     options = parser.parse_args()
     if options.plans:
         if options.write:
