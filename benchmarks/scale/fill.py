@@ -119,7 +119,7 @@ def _sum_up_traces() -> None:
             [(name, traces.general(name)) for name in exact.iterator()],
         )
         cursor.execute(
-            f"INSERT INTO {traces.table()} ({names}, general_name)"  # noqa: S608
+            f"INSERT INTO {SignalTrace._meta.db_table} ({names}, general_name)"  # noqa: S608
             f" SELECT traces.*, general FROM ({sql}) traces JOIN names ON exact = _origin_name"
             f" ORDER BY {order}",
             params,

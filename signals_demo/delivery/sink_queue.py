@@ -84,7 +84,7 @@ class Outlet:
                 logger.warning("Sink %r: %s Will try again.", self.sink.alias, error)
             self._wait(error, longest=LONGEST_DELAY)
             with suppress(Exception):  # what the connection has to say, it has said already
-                self.sink.rest()
+                self.sink.close()
         else:
             self.reason, self._failure, self._delay = "", None, 0.0
 

@@ -19,11 +19,11 @@ from uuid import uuid4
 
 from django.db import connections
 
-from signals_demo import sinks
 from signals_demo.conf import Config, config
 from signals_demo.delivery.inline import PASSIVE, Inline, in_event_loop
 from signals_demo.delivery.journal import Journal, Sealed
 from signals_demo.delivery.recovery import Leftovers, recover_all
+from signals_demo.delivery.session import session
 from signals_demo.delivery.sink_queue import OpenRows, Outlet, Stored
 from signals_demo.delivery.sqlite_lock import turns
 from signals_demo.delivery.throttle import BREATH, PATIENCE, pace
@@ -40,6 +40,7 @@ from signals_demo.events import (
 from signals_demo.faults import faults, note_fault
 from signals_demo.forks import after_fork, can_have_threads, threads_stand_still
 from signals_demo.serialize.text import encode
+from signals_demo.sinks import configured
 from signals_demo.tracing.origins import process_trace
 from signals_demo.tracing.trace import silent
 from signals_demo.tracing.transactions import OPEN
@@ -380,7 +381,7 @@ class Writer:
         with self._turn:
             for outlet in self._outlets:
                 with suppress(Exception):  # it is asked to stop, not to succeed
-                    outlet.sink.rest()
+                    outlet.sink.close()
 
     def _cycle(self, *, now: bool) -> None:
         token = silent.set(silent.get() + 1)
@@ -490,7 +491,7 @@ class Writer:
                 if self._served is not wanted:
                     before = {outlet.sink.alias: outlet for outlet in self._outlets}
                     outlets = [
-                        Outlet(sink, self._let_go, self.lost) for sink in sinks.configured()
+                        Outlet(sink, self._let_go, self.lost) for sink in configured(session)
                     ]
                     for outlet in outlets:
                         if outlet.sink.alias in before:
@@ -578,7 +579,7 @@ class Writer:
         token = silent.set(silent.get() + 1)
         for outlet in outlets:
             with suppress(Exception):  # what it has to say, it has said already
-                outlet.sink.finish()
+                outlet.sink.flush()
         silent.reset(token)
         pending = any(outlet.pending for outlet in outlets)
         kept = self._give_up_journal(is_stored=not self._buffer and not pending)

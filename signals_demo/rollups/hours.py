@@ -17,9 +17,10 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Max, Min, Sum
 from django.db.models.functions import TruncHour, TruncMinute
 
-from signals_demo.rollups.traces import general, model
+from signals_demo.rollups.adaptation import adapt_duration
+from signals_demo.rollups.tables import model
+from signals_demo.rollups.traces import general
 from signals_demo.rollups.upsert import Upsert, greatest
-from signals_demo.sinks.sql.adaptation import duration_of
 
 STEP = 5000  # keys summed up in one transaction
 BUDGET = 0.2  # seconds that one turn takes, if there is much to do
@@ -212,7 +213,7 @@ def _add(connection: BaseDatabaseWrapper, parts: Sequence[Part]) -> None:
     """Add to the sums. In order of their keys, so that no two processes wait for each other."""
     moment = connection.ops.adapt_datetimefield_value
     values = [
-        (moment(one.hour), *one[1:5], duration_of(connection, one.longest))
+        (moment(one.hour), *one[1:5], adapt_duration(connection, one.longest))
         for one in sorted([*parts, *_coarser(parts)], key=lambda one: one[:4])
     ]
     _SUMS.write(connection, values)
@@ -224,8 +225,4 @@ def _added(upsert: Upsert, connection: BaseDatabaseWrapper) -> dict[str, str]:
     return {"firings": firings, "longest": longest}
 
 
-def _table() -> str:
-    return str(model("signalhour")._meta.db_table)
-
-
-_SUMS = Upsert(_table, Part._fields, Part._fields[:4], _added)
+_SUMS = Upsert("signalhour", Part._fields, Part._fields[:4], _added)

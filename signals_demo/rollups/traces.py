@@ -1,21 +1,20 @@
 """Keeps a row of `SignalTrace` for each trace, in the transaction that stores its events."""
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import closing
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.apps import apps
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Count, DurationField, ExpressionWrapper, Max, Min, Q, Sum
 
-from signals_demo.delivery.throttle import pace
 from signals_demo.events import Row
+from signals_demo.rollups.adaptation import adapt_duration, adapt_uuid, datetime_adapter
+from signals_demo.rollups.tables import model, table
 from signals_demo.rollups.upsert import Upsert, greatest, least
-from signals_demo.sinks.sql.adaptation import duration_of, moments, uuid_of
 from signals_demo.tracing.transactions import ROLLED_BACK
 
 Key = tuple[UUID, str]
@@ -58,31 +57,22 @@ class Summary(NamedTuple):
 _COUNTS = ("firings", "changes", "errors", "rolled_back")
 
 
-def model(name: str) -> Any:
-    # Not by get_model(): a test may take any app out of INSTALLED_APPS for a while.
-    return apps.all_models["signals_demo"][name]
-
-
-def table() -> str:
-    return str(model("signaltrace")._meta.db_table)
-
-
 def keys_of(rows: Iterable[Row]) -> set[Key]:
     """Return the traces that rows belong to."""
     return {(row.recorder, row.trace_id) for row in rows if row.trace_id}
 
 
-def of(rows: Iterable[Row]) -> list[Summary]:
-    """Return what rows add up to, a summary for each trace that they belong to."""
+def summaries(rows: Iterable[Row]) -> Iterator[Summary]:
+    """Yield what rows add up to, a summary for each trace that they belong to."""
     parts: dict[Key, list[Row]] = {}
-    # Mostly a row belongs where the one before it did: hashing a recorder takes long.
+    # Mostly a row belongs where the one before it did: hashing a recorder is slow.
     recorder, trace_id, part = None, "", []
     for row in rows:
         if row.recorder is not recorder or row.trace_id != trace_id:
             recorder, trace_id = row.recorder, row.trace_id
             part = parts.setdefault((recorder, trace_id), []) if trace_id else []
         part.append(row)
-    return list(map(_sum, pace.steps(parts.values())))
+    yield from map(_sum, parts.values())
 
 
 def add(connection: BaseDatabaseWrapper, parts: Iterable[Summary]) -> None:
@@ -167,20 +157,20 @@ def _change(
     quote = connection.ops.quote_name
     names = {name: quote(name) for name in Summary._fields}
     where = f"{{recorder}} = %s AND {{trace_id}} = %s AND {unless} = ''".format_map(names)
-    sql = f"UPDATE {quote(table())} SET {what.format_map(names)} WHERE {where}"  # noqa: S608
+    sql = f"UPDATE {quote(table('signaltrace'))} SET {what.format_map(names)} WHERE {where}"  # noqa: S608
     recorder, trace_id = key
     with closing(connection.create_cursor()) as cursor:
-        cursor.execute(sql, [*values, uuid_of(connection, recorder), trace_id])
+        cursor.execute(sql, [*values, adapt_uuid(connection, recorder), trace_id])
 
 
 def _write(
     connection: BaseDatabaseWrapper, summaries: Iterable[Summary], *, is_part: bool
 ) -> None:
-    moment = moments(connection)
+    adapt_datetime = datetime_adapter(connection)
     values = [
         (
-            uuid_of(connection, one.recorder), *one[1:7], moment(one.started_at),
-            moment(one.ended_at), duration_of(connection, one.duration), *one[10:],
+            adapt_uuid(connection, one.recorder), *one[1:7], adapt_datetime(one.started_at),
+            adapt_datetime(one.ended_at), adapt_duration(connection, one.duration), *one[10:],
             general(one.origin_name),
         )
         for one in summaries
@@ -207,6 +197,6 @@ def _added(upsert: Upsert, connection: BaseDatabaseWrapper) -> dict[str, str]:
 
 
 _ADDED, _REPLACED = (
-    Upsert(table, (*Summary._fields, "general_name"), ("trace_id", "recorder"), changed)
+    Upsert("signaltrace", (*Summary._fields, "general_name"), ("trace_id", "recorder"), changed)
     for changed in (_added, _replaced)
 )

@@ -8,6 +8,8 @@ from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from signals_demo.rollups.tables import table
+
 AT_ONCE = 50  # rows in a statement; with some 14 values each any SQLite takes them
 
 
@@ -18,7 +20,8 @@ class Upsert:
     `changed` returns what each field that changes is set to, made of what `old_and_new` names.
     """
 
-    table: Callable[[], str]
+    model: str
+    """Its name in lower case."""
     fields: Sequence[str]
     key: Sequence[str]
     changed: Callable[["Upsert", BaseDatabaseWrapper], Mapping[str, str]]
@@ -35,7 +38,7 @@ class Upsert:
         """Return how a statement names a field's value that is there, and the one that comes."""
         quote = connection.ops.quote_name
         new = "VALUES({})" if connection.vendor == "mysql" else "EXCLUDED.{}"
-        return f"{quote(self.table())}.{quote(name)}", new.format(quote(name))
+        return f"{quote(table(self.model))}.{quote(name)}", new.format(quote(name))
 
     def _sql(self, connection: BaseDatabaseWrapper, rows: int) -> str:
         key = connection.vendor, rows
@@ -54,7 +57,7 @@ class Upsert:
             known = f"ON CONFLICT ({', '.join(map(quote, self.key))}) DO UPDATE SET"
         changed = self.changed(self, connection).items()
         update = ", ".join(f"{quote(name)} = {value}" for name, value in changed)
-        return f"INSERT INTO {quote(self.table())} ({names}) VALUES {marks} {known} {update}"  # noqa: S608
+        return f"INSERT INTO {quote(table(self.model))} ({names}) VALUES {marks} {known} {update}"  # noqa: S608
 
 
 def greatest(connection: BaseDatabaseWrapper) -> str:

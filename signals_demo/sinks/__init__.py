@@ -1,4 +1,4 @@
-"""Where events go: one file for each kind of destination."""
+"""Destinations of events: one module for each kind."""
 
 import logging
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from typing import Any
 from django.utils.module_loading import import_string
 
 from signals_demo.conf import DATABASE_SINK, config
-from signals_demo.sinks.base import BaseSink, NotReady
+from signals_demo.sinks.base import BaseSink, NotReady, Session
 
 __all__ = ["BaseSink", "NotReady", "configured", "load"]
 
@@ -15,7 +15,7 @@ logger = logging.getLogger("signals_demo")
 
 
 def load(alias: str, params: Mapping[str, Any]) -> BaseSink:
-    """Make one sink of its entry in `SINKS`.
+    """Make one sink from its entry in `SINKS`.
 
     Raises ImportError for a path that leads nowhere, TypeError for a class that is no sink or
     for options that it does not know.
@@ -26,12 +26,15 @@ def load(alias: str, params: Mapping[str, Any]) -> BaseSink:
     return cls(alias, params.get("OPTIONS", {}))
 
 
-def configured() -> list[BaseSink]:
+def configured(session: Session = BaseSink.session) -> list[BaseSink]:
     """Make the sinks of the configuration in force. One that cannot be made is logged."""
-    sinks = []
+    sinks: list[BaseSink] = []
     for alias, params in (config().sinks or DATABASE_SINK).items():
         try:
-            sinks.append(load(alias, params))
-        except Exception as error:  # noqa: BLE001 - a sink of the host's may raise anything
+            sink = load(alias, params)
+            sink.session = session
+        except Exception as error:  # noqa: BLE001 - a sink of the project's may raise anything
             logger.error("SIGNALS_DEMO['SINKS'][%r] cannot be used: %s", alias, error)
+        else:
+            sinks.append(sink)
     return sinks

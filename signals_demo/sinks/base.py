@@ -1,24 +1,67 @@
 """The contract of a destination for events."""
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, TypeVar
 
 from django.core.checks import CheckMessage
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from signals_demo.events import Attribution, Resolution, Row
 
+Item = TypeVar("Item")
+
 
 class NotReady(Exception):  # noqa: N818
-    """The destination cannot take events for now, and that is no fault: they are kept."""
+    """The destination cannot take events yet, and that is no fault: they are kept."""
+
+    patience = math.inf
+    """Seconds that it may last before it is logged."""
+
+
+class Busy(NotReady):
+    """Another process uses the destination, as a rule for a moment only."""
+
+    patience = 5.0
+
+
+class Session:
+    """How a sink shares the processor and a database with the project's own threads.
+
+    Delivery gives each sink its session. This one, which a sink has without it, never waits.
+    """
+
+    def lock(self, connection: BaseDatabaseWrapper) -> AbstractContextManager[None]:
+        """Hold the lock of a SQLite database; others need none.
+
+        Raises `NotReady` if a transaction of the project's holds it for too long.
+        """
+        return nullcontext()
+
+    def give_way(self) -> None:
+        """Let requests go first; return when none is served or the time for it is over."""
+
+    def steps(self, items: Iterable[Item]) -> Iterator[Item]:
+        """Yield `items`, and give way to requests in between."""
+        return iter(items)
+
+    def portions(self, items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+        """Yield `items` in parts, each as large as a database should get at a time."""
+        yield items
 
 
 class BaseSink(ABC):
     """A destination, made once per process from its entry in `SINKS`.
 
-    Its methods may run on any thread, in inline mode on several at once; signals that they fire
-    are not recorded. Raises TypeError for options it does not know.
+    Only `store` must be written. Methods may run on any thread, in inline mode on several at
+    once. Signals that they fire are not recorded. `__init__` raises TypeError for options that
+    the sink does not know.
     """
+
+    session = Session()
+    """Set by delivery. A sink that uses the project's databases should give way to it."""
 
     def __init__(self, alias: str, options: Mapping[str, Any]) -> None:
         self.alias = alias
@@ -36,14 +79,17 @@ class BaseSink(ABC):
         """Note outcomes that were open when their rows were stored. Must be idempotent."""
 
     def attribute(self, attributions: Sequence[Attribution]) -> None:  # noqa: B027
-        """Note actors that were not known when their rows were stored. Must be idempotent."""
+        """Note actors that were unknown when their rows were stored. Must be idempotent."""
 
-    def finish(self) -> None:  # noqa: B027
-        """Store what is kept in memory so far, if anything is: the process ends."""
+    def flush(self) -> None:  # noqa: B027
+        """Store what the sink keeps in memory, if anything: the process ends."""
 
-    def rest(self) -> None:  # noqa: B027
-        """Give back what need not be held while nothing happens, such as a connection."""
+    def close(self) -> None:  # noqa: B027
+        """Give back what is held, such as a connection: nothing happens, or an error did.
+
+        The sink stays in use, so the next call opens what it needs.
+        """
 
     def check(self) -> list[CheckMessage]:
-        """Return what `manage.py check` should say about the sink's options."""
+        """Return what `manage.py check` should report about the sink's options."""
         return []

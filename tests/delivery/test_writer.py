@@ -47,7 +47,7 @@ class Recalcitrant(BaseSink):
     """When each was made."""
     may_go: ClassVar[threading.Event] = threading.Event()
     entered: ClassVar[threading.Event] = threading.Event()
-    rested: ClassVar[threading.Event] = threading.Event()
+    closed: ClassVar[threading.Event] = threading.Event()
 
     @classmethod
     def reset(cls) -> None:
@@ -57,7 +57,7 @@ class Recalcitrant(BaseSink):
         cls.may_go = threading.Event()
         cls.may_go.set()
         cls.entered = threading.Event()
-        cls.rested = threading.Event()
+        cls.closed = threading.Event()
 
     def store(self, rows: Sequence[Row]) -> None:
         cls = type(self)
@@ -68,8 +68,8 @@ class Recalcitrant(BaseSink):
             raise cls.error
         cls.batches.append(list(rows))
 
-    def rest(self) -> None:
-        self.rested.set()
+    def close(self) -> None:
+        self.closed.set()
 
     @classmethod
     def rows(cls, unit: Trace) -> list[Row]:
@@ -401,10 +401,10 @@ def test_the_connection_is_given_back_when_nothing_happens(
     with recorded(SINKS=RECALCITRANT), trace("unit") as unit:
         Author()
         assert flush()
-        sink.rested.clear()
+        sink.closed.clear()
         Author()
         assert flush()
-        assert sink.rested.wait(30)
+        assert sink.closed.wait(30)
         Author()
         assert flush()
     assert len(sink.rows(unit)) == 6

@@ -318,7 +318,7 @@ def test_a_sink_needs_to_store_and_nothing_else() -> None:
 
     sink = Least("least", {})
     sink.resolve([])
-    sink.rest()
+    sink.close()
     assert sink.check() == []
     with pytest.raises(TypeError, match="abstract"):
         BaseSink("none", {})  # type: ignore[abstract]

@@ -30,7 +30,7 @@ def thread() -> Iterator[Executor]:
     """Give a thread that has no connection yet, as the writer's has none when it starts."""
     with ThreadPoolExecutor(1) as executor:
         yield executor
-        executor.submit(sink.rest).result()
+        executor.submit(sink.close).result()
 
 
 def test_what_fires_while_the_app_is_not_among_the_installed_ones_is_stored() -> None:

@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from signals_demo.conf import SETTING, config
 from signals_demo.delivery.recovery import recorders, recover
+from signals_demo.delivery.session import session
 from signals_demo.sinks import configured
 
 
@@ -25,7 +26,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         folder = self._folder(options["journal_dir"])
-        sinks = configured()
+        sinks = configured(session)
         if not sinks:
             raise CommandError(f"{SETTING}['SINKS'] has none that can be used.")
         found = 0

@@ -1,4 +1,4 @@
-"""Makes values ready for a driver, where statements go straight to its cursor."""
+"""Adapts values for a driver, for statements that go straight to its cursor."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -12,20 +12,20 @@ from django.utils import timezone
 _MICROSECOND = timedelta(microseconds=1)
 
 
-def uuid_of(connection: BaseDatabaseWrapper, value: UUID) -> UUID | str:
+def adapt_uuid(connection: BaseDatabaseWrapper, value: UUID) -> UUID | str:
     return value if connection.features.has_native_uuid_field else value.hex
 
 
-def duration_of(connection: BaseDatabaseWrapper, value: timedelta | None) -> Any:
+def adapt_duration(connection: BaseDatabaseWrapper, value: timedelta | None) -> Any:
     if value is None or connection.features.has_native_duration_field:
         return value
     return value // _MICROSECOND
 
 
-def moments(connection: BaseDatabaseWrapper) -> Callable[[datetime], Any]:
-    """Return what adapts a time: Django, but for databases that take text once a second."""
+def datetime_adapter(connection: BaseDatabaseWrapper) -> Callable[[datetime], Any]:
+    """Return a function that adapts times: Django's, asked once a second where they are text."""
     zone = None if settings.USE_TZ else timezone.get_default_timezone()
-    latest: datetime | None = None  # times come in order, and hashing one takes long
+    latest: datetime | None = None  # times come in order, and hashing one is slow
     text = ""
 
     def adapt(moment: datetime) -> Any:
@@ -34,7 +34,7 @@ def moments(connection: BaseDatabaseWrapper) -> Callable[[datetime], Any]:
         return connection.ops.adapt_datetimefield_value(moment)
 
     def adapt_text(moment: datetime) -> Any:
-        if type(moment) is not datetime:  # a row that will be refused
+        if type(moment) is not datetime:  # a row that the database will refuse
             return moment
         nonlocal latest, text
         second = moment.replace(microsecond=0)

@@ -1,0 +1,36 @@
+"""How the worker's sinks share the processor and a SQLite database with the project's threads."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeVar
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from signals_demo.delivery.sqlite_lock import turns
+from signals_demo.delivery.throttle import pace
+from signals_demo.sinks.base import NotReady, Session
+
+Item = TypeVar("Item")
+
+
+class SharedSession(Session):
+    """The session of all sinks of this process."""
+
+    @contextmanager
+    def lock(self, connection: BaseDatabaseWrapper) -> Iterator[None]:
+        with turns.writing(connection) as is_free:
+            if not is_free:
+                raise NotReady("a transaction of the project's has not ended")
+            yield
+
+    def give_way(self) -> None:
+        pace.give_way()
+
+    def steps(self, items: Iterable[Item]) -> Iterator[Item]:
+        return pace.steps(items)
+
+    def portions(self, items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+        return pace.portions(items)
+
+
+session = SharedSession()

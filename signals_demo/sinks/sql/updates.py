@@ -1,0 +1,40 @@
+"""Changes stored rows of `SignalEvent`, once more is known of them."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from typing import Any
+from uuid import UUID
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from signals_demo.events import Row
+from signals_demo.rollups.adaptation import adapt_uuid
+from signals_demo.rollups.tables import table
+from signals_demo.sinks.base import Session
+from signals_demo.sinks.sql.connection import transaction
+
+
+@contextmanager
+def updating(
+    session: Session, connection: BaseDatabaseWrapper, fields: Sequence[str], where: str
+) -> Iterator[Callable[..., int]]:
+    """Open a transaction, and give a function that updates and returns the number of rows.
+
+    It takes the new values of `fields`, then those of the placeholders in `where`.
+    """
+    quote = connection.ops.quote_name
+    assigned = ", ".join(f"{quote(name)} = %s" for name in fields)
+    condition = where.format_map({name: quote(name) for name in Row._fields})
+    name = quote(table("signalevent"))
+    sql = f"UPDATE {name} SET {assigned} WHERE {condition}"  # noqa: S608
+    # Asking what the database can do may open a connection: so only once it is open.
+    with transaction(session, connection, 1), closing(connection.create_cursor()) as cursor:
+
+        def update(*values: Any) -> int:
+            cursor.execute(
+                sql,
+                [adapt_uuid(connection, item) if type(item) is UUID else item for item in values],
+            )
+            return int(cursor.rowcount)
+
+        yield update
