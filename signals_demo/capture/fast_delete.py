@@ -5,14 +5,10 @@ a table that it made for a many-to-many field, for which it fires none. Our rece
 sender, so for such tables they are not counted.
 """
 
-from functools import wraps
-from typing import Any
-
 from django.db.models import Model, signals
 from django.db.models.deletion import Collector
 
-_NAME = "_has_signal_listeners"
-_originals: list[Any] = []
+from signals_demo.tracing.patches import Function, Patch
 
 
 def _others_listen(model: type[Model]) -> bool:
@@ -24,23 +20,15 @@ def _others_listen(model: type[Model]) -> bool:
     )
 
 
-def install() -> None:
-    """Begin to leave our receivers out. Calling it again changes nothing."""
-    original = getattr(Collector, _NAME, None)
-    if _originals or original is None:  # a later Django may ask in another way
-        return
-
-    @wraps(original)
+def _wrap(original: Function) -> Function:
     def has_signal_listeners(self: Collector, model: type[Model]) -> bool:
         if model._meta.auto_created:
             return _others_listen(model)
         return bool(original(self, model))
 
-    _originals.append(original)
-    setattr(Collector, _NAME, has_signal_listeners)
+    return has_signal_listeners
 
 
-def uninstall() -> None:
-    """Give Django its own method back."""
-    while _originals:
-        setattr(Collector, _NAME, _originals.pop())
+_patch = Patch(Collector, "_has_signal_listeners", _wrap)
+install = _patch.install
+uninstall = _patch.uninstall

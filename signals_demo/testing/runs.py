@@ -13,6 +13,7 @@ from signals_demo.serialize.arguments import sender_label
 from signals_demo.testing import names
 from signals_demo.testing.muting import is_ours, path_of
 from signals_demo.testing.names import SenderLike, SignalLike
+from signals_demo.tracing.patches import Function, Patch
 
 
 @dataclass(slots=True)
@@ -98,21 +99,28 @@ def _note(runs: list[ReceiverRun], error: BaseException) -> None:
 
 _watching: list[ReceiverRuns] = []
 _lock = threading.Lock()
-_live_receivers: Any = Signal._live_receivers
 
 
-def _spied_receivers(self: Signal, sender: Any) -> Any:
-    found = _live_receivers(self, sender)
-    watching = [each for each in list(_watching) if each.concerns(self, sender)]
-    if not watching:
-        return found
+def _wrap(live_receivers: Function) -> Function:
+    def spied_receivers(self: Signal, sender: Any) -> Any:
+        found = live_receivers(self, sender)
+        watching = [each for each in list(_watching) if each.concerns(self, sender)]
+        if not watching:
+            return found
 
-    def spied(receiver: Any) -> Any:
-        if is_ours(receiver):
-            return receiver
-        return _Spy(receiver, lambda: [each.begin(self, sender, receiver) for each in watching])
+        def spied(receiver: Any) -> Any:
+            if is_ours(receiver):
+                return receiver
+            return _Spy(
+                receiver, lambda: [each.begin(self, sender, receiver) for each in watching]
+            )
 
-    return tuple([spied(receiver) for receiver in group] for group in found)
+        return tuple([spied(receiver) for receiver in group] for group in found)
+
+    return spied_receivers
+
+
+_patch = Patch(Signal, "_live_receivers", _wrap)
 
 
 class receivers_run:  # noqa: N801
@@ -136,7 +144,7 @@ class receivers_run:  # noqa: N801
         self._open.append(runs)
         with _lock:
             _watching.append(runs)
-            Signal._live_receivers = _spied_receivers  # type: ignore[method-assign]
+            _patch.install()
         return runs
 
     def __exit__(
@@ -148,4 +156,4 @@ class receivers_run:  # noqa: N801
         with _lock:
             _watching.remove(self._open.pop())
             if not _watching:
-                Signal._live_receivers = _live_receivers  # type: ignore[method-assign]
+                _patch.uninstall()

@@ -6,11 +6,12 @@ wrapped: they are what `atomic`, `commit()` and `savepoint_rollback()` all end i
 
 import weakref
 from collections.abc import Callable
-from functools import wraps
 from typing import TYPE_CHECKING, Any, Protocol
 
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
+
+from signals_demo.tracing.patches import Function, Patch
 
 COMMITTED = "committed"
 ROLLED_BACK = "rolled_back"
@@ -235,27 +236,24 @@ def _on_savepoint_commit(connection: BaseDatabaseWrapper, sid: str) -> None:
     del levels[start:]
 
 
-def _wrap(
-    name: str, after: Callable[..., None], *, pass_result: bool = False
-) -> Callable[..., Any]:
-    original = getattr(BaseDatabaseWrapper, name)
+def _after(
+    action: Callable[..., None], *, pass_result: bool = False
+) -> Callable[[Function], Function]:
+    def wrap(original: Function) -> Function:
+        def method(self: BaseDatabaseWrapper, *args: Any, **kwargs: Any) -> Any:
+            result = original(self, *args, **kwargs)
+            if pass_result:
+                action(self, result)
+            else:
+                action(self, *args, **kwargs)
+            return result
 
-    @wraps(original)
-    def method(self: BaseDatabaseWrapper, *args: Any, **kwargs: Any) -> Any:
-        result = original(self, *args, **kwargs)
-        if pass_result:
-            after(self, result)
-        else:
-            after(self, *args, **kwargs)
-        return result
+        return method
 
-    return method
+    return wrap
 
 
-def _wrap_set_autocommit() -> Callable[..., Any]:
-    original = BaseDatabaseWrapper.set_autocommit
-
-    @wraps(original)
+def _wrap_set_autocommit(original: Function) -> Function:
     def method(self: BaseDatabaseWrapper, autocommit: bool, *args: Any, **kwargs: Any) -> Any:
         if not autocommit:
             _call(on_begin, self)
@@ -274,10 +272,7 @@ def _wrap_set_autocommit() -> Callable[..., Any]:
     return method
 
 
-def _wrap_close() -> Callable[..., Any]:
-    original = BaseDatabaseWrapper.close
-
-    @wraps(original)
+def _wrap_close(original: Function) -> Function:
     def method(self: BaseDatabaseWrapper, *args: Any, **kwargs: Any) -> Any:
         try:
             return original(self, *args, **kwargs)
@@ -289,10 +284,7 @@ def _wrap_close() -> Callable[..., Any]:
     return method
 
 
-def _wrap_connect() -> Callable[..., Any]:
-    original = BaseDatabaseWrapper.connect
-
-    @wraps(original)
+def _wrap_connect(original: Function) -> Function:
     def method(self: BaseDatabaseWrapper, *args: Any, **kwargs: Any) -> Any:
         _end(self, ROLLED_BACK)  # what was lost with the connection before
         return original(self, *args, **kwargs)
@@ -300,30 +292,26 @@ def _wrap_connect() -> Callable[..., Any]:
     return method
 
 
-_originals: dict[str, Any] = {}
+_WRAPPERS: dict[str, Callable[[Function], Function]] = {
+    "commit": _after(lambda connection: _end(connection, COMMITTED)),
+    "rollback": _after(lambda connection: _end(connection, ROLLED_BACK)),
+    "set_autocommit": _wrap_set_autocommit,
+    "close": _wrap_close,
+    "connect": _wrap_connect,
+    "savepoint": _after(_on_savepoint, pass_result=True),
+    "savepoint_rollback": _after(_on_savepoint_rollback),
+    "savepoint_commit": _after(_on_savepoint_commit),
+}
+_patches = [Patch(BaseDatabaseWrapper, name, wrap) for name, wrap in _WRAPPERS.items()]
 
 
 def install() -> None:
     """Begin to watch transactions. Calling it again changes nothing."""
-    if _originals:
-        return
-    wrappers = {
-        "commit": _wrap("commit", lambda connection: _end(connection, COMMITTED)),
-        "rollback": _wrap("rollback", lambda connection: _end(connection, ROLLED_BACK)),
-        "set_autocommit": _wrap_set_autocommit(),
-        "close": _wrap_close(),
-        "connect": _wrap_connect(),
-        "savepoint": _wrap("savepoint", _on_savepoint, pass_result=True),
-        "savepoint_rollback": _wrap("savepoint_rollback", _on_savepoint_rollback),
-        "savepoint_commit": _wrap("savepoint_commit", _on_savepoint_commit),
-    }
-    for name, wrapper in wrappers.items():
-        _originals[name] = BaseDatabaseWrapper.__dict__[name]
-        setattr(BaseDatabaseWrapper, name, wrapper)
+    for patch in _patches:
+        patch.install()
 
 
 def uninstall() -> None:
-    """Give the connection class its own methods back."""
-    for name, original in _originals.items():
-        setattr(BaseDatabaseWrapper, name, original)
-    _originals.clear()
+    """Stop watching transactions."""
+    for patch in _patches:
+        patch.uninstall()
