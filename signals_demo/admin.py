@@ -30,12 +30,11 @@ from signals_demo.conf import config
 from signals_demo.models import SignalEvent
 from signals_demo.query.export import COLUMNS
 from signals_demo.query.filters import rows
-from signals_demo.query.keyset import backwards, beyond
+from signals_demo.query.keyset import AS_FIRED
 from signals_demo.query.search import FORMS, model_named
-from signals_demo.query.trace_parts import Place
 from signals_demo.serialize.redaction import MASK
 from signals_demo.web import presentation
-from signals_demo.web.change_list import AS_FIRED, EventList
+from signals_demo.web.change_list import EventList
 from signals_demo.web.list_filters import FILTERS
 from signals_demo.web.page import LIST, LogAdmin, refused
 from signals_demo.web.pages import PAGES, trace
@@ -270,10 +269,10 @@ class SignalEventAdmin(LogAdmin):
         if not event.trace_id:
             return {"nodes": presentation.tree([event])}
         trace = SignalEvent.objects.filter(trace_id=event.trace_id)
-        # Requests that share a trace count from 1 each: a position alone may be that of several.
+        here = AS_FIRED.of(event)
         before, after = (
-            list(trace.filter(beyond(order, Place.of(event))).order_by(*order)[: NEIGHBOURS + 1])
-            for order in (backwards(AS_FIRED), AS_FIRED)
+            list(trace.filter(order.after(here)).order_by(*order.fields)[: NEIGHBOURS + 1])
+            for order in (AS_FIRED.reversed(), AS_FIRED)
         )
         shown = [*reversed(before[:NEIGHBOURS]), event, *after[:NEIGHBOURS]]
         return {

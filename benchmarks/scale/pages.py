@@ -13,7 +13,7 @@ from django.urls import NoReverseMatch, reverse
 from benchmarks.scale.scripts import LONG
 from signals_demo.models import Outcome, SignalEvent, SignalTrace
 from signals_demo.query.filters import QUICK_VIEWS
-from signals_demo.query.history import NEWEST_FIRST, Cursor
+from signals_demo.query.keyset import NEWEST_FIRST, OLDEST_FIRST
 from signals_demo.web.list_filters import TimeFilter
 from signals_demo.web.pages import requests
 
@@ -108,10 +108,10 @@ def _searches() -> Iterator[Page]:
 
 def _place(**filters: str) -> str:
     """Return a place that is deep in the list, or, in a short one, near its end."""
-    events = SignalEvent.objects.filter(**filters).order_by(*NEWEST_FIRST)
-    places = events.values_list("occurred_at", "sequence", "pk")
+    events = SignalEvent.objects.filter(**filters).order_by(*NEWEST_FIRST.fields)
+    places = events.values_list(*OLDEST_FIRST.fields)
     [place] = places[DEEP : DEEP + 1] or places.reverse()[150:151]
-    return str(Cursor(*place))
+    return str(NEWEST_FIRST.cursor(*place))
 
 
 def _deep(client: Client) -> Iterator[Page]:
@@ -120,10 +120,11 @@ def _deep(client: Client) -> Iterator[Page]:
     yield "list: a deep page, backwards", _list(before=_place())
     yield "list: sender, a deep page", _list(sender=COMMON, after=_place(sender=COMMON))
     first = SignalEvent.objects.earliest("occurred_at")
-    yield "list: the last page", _list(after=str(Cursor(first.occurred_at + timedelta(seconds=1))))
+    end = NEWEST_FIRST.cursor(first.occurred_at + timedelta(seconds=1))
+    yield "list: the last page", _list(after=str(end))
     long = SignalTrace.objects.filter(origin_name=LONG)[0].trace_id
     middle = SignalEvent.objects.in_trace(long).order_by("-position")[0].position // 2
-    yield "search: the long trace, its middle", _list(q=long, after=f"{middle}")
+    yield "search: the long trace, its middle", _list(q=long, after=f"{middle}-0")
 
 
 def _next(client: Client, url: str) -> str:
@@ -143,7 +144,7 @@ def _about_one(client: Client) -> Iterator[Page]:
     small = SignalTrace.objects.filter(changes__gt=0, firings__lt=100).order_by("-pk")[0]
     yield "a trace", _url("trace", small.trace_id)
     yield "the long trace", _url("trace", long)
-    yield "the long trace, a later part", f"{_url('trace', long)}?from=5000"
+    yield "the long trace, a later part", f"{_url('trace', long)}?from=5000-0"
     for title, key in (("busiest", BUSIEST), ("quiet", QUIET)):
         person = _url("person", quote(_known("actor_pk", key)))
         yield f"a person, the {title}", person

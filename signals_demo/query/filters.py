@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from signals_demo import catalog
 from signals_demo.catalog.types import Family, LazyText
 from signals_demo.models import Origin, Outcome, SignalEvent, SignalEventQuerySet
-from signals_demo.query.keyset import beyond
+from signals_demo.query.keyset import OLDEST_FIRST
 from signals_demo.query.predicates import any_of
 from signals_demo.query.search import model_named, signal_named, trace_id_in, understand
 from signals_demo.serialize.text import clean
@@ -95,12 +95,10 @@ class Selection:
         return rows(self.events(), columns)
 
 
-_KEY = ("occurred_at", "sequence", "id")
-
-
 def rows(events: QuerySet[SignalEvent], columns: Sequence[str]) -> Iterator[Row]:
     """Return events as dicts, oldest first, in constant memory."""
-    return _read(events.order_by(*_KEY).values(*{*columns, *_KEY}))
+    fields = OLDEST_FIRST.fields
+    return _read(events.order_by(*fields).values(*{*columns, *fields}))
 
 
 def _read(events: QuerySet[SignalEvent, Row]) -> Iterator[Row]:
@@ -110,7 +108,8 @@ def _read(events: QuerySet[SignalEvent, Row]) -> Iterator[Row]:
         yield from chunk
         if len(chunk) < CHUNK:
             return
-        chunk = list(events.filter(beyond(_KEY, [chunk[-1][name] for name in _KEY]))[:CHUNK])
+        last = [chunk[-1][name] for name in OLDEST_FIRST.fields]
+        chunk = list(events.filter(OLDEST_FIRST.after(last))[:CHUNK])
 
 
 def _any_of(field: str, values: Sequence[str]) -> Q:

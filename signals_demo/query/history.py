@@ -4,75 +4,25 @@ The cost of a stretch does not depend on how much there is: at most `HORIZON` fi
 range of an index are looked through, whatever the filter lets pass.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple, cast
 
 from django.apps import apps
-from django.conf import settings
 from django.db.models import Model, Q, Subquery
 
 from signals_demo.models import SignalEvent
-from signals_demo.query.keyset import beyond
+from signals_demo.query.keyset import NEWEST_FIRST, Cursor
 from signals_demo.query.scan import HORIZON, at_once
 from signals_demo.serialize.model_info import info_of
 from signals_demo.serialize.values import key_text
-
-NEWEST_FIRST = ("-occurred_at", "-sequence", "-pk")
 
 _LINKED = ("post_add", "post_remove", "post_clear")
 CHANGES = Q(signal__in=("post_save", "post_delete")) | Q(
     signal="m2m_changed", arguments__action__in=_LINKED
 )
 """What an object became, once each: signals that come before a change are left out."""
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MOST = 10**18 - 1
-_CURSOR = re.compile(r"([0-9]{1,17})-([0-9]{1,18})-([0-9]{1,18})")
-
-
-class Cursor(NamedTuple):
-    """A place between two events, as an address has it: what is older comes after it."""
-
-    occurred_at: datetime
-    sequence: int = 0
-    pk: int = 0
-
-    def __str__(self) -> str:
-        moment = self.occurred_at
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=UTC)
-        return f"{(moment - _EPOCH) // timedelta(microseconds=1)}-{self.sequence}-{self.pk}"
-
-    @classmethod
-    def read(cls, text: str) -> "Cursor":
-        """Return the place that `text` names. Raises `ValueError` for any other text."""
-        found = _CURSOR.fullmatch(text)
-        if not found:
-            raise ValueError(f"No place: {text!r}")
-        microseconds, sequence, pk = map(int, found.groups())
-        try:
-            moment = _EPOCH + timedelta(microseconds=microseconds)
-        except OverflowError as error:
-            raise ValueError(f"No place: {text!r}") from error
-        return cls(moment if settings.USE_TZ else moment.replace(tzinfo=None), sequence, pk)
-
-    @classmethod
-    def of(cls, event: SignalEvent) -> "Cursor":
-        """Return the place of an event."""
-        return cls(event.occurred_at, event.sequence, event.pk)
-
-    @classmethod
-    def last_of(cls, moment: datetime) -> "Cursor":
-        """Return the place before which all events of a moment, and older ones, come."""
-        return cls(moment, _MOST, _MOST)
-
-    @property
-    def older(self) -> Q:
-        """Return the condition for events that come after this place."""
-        return beyond(NEWEST_FIRST, self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,25 +52,25 @@ class History:
         if not self.ranges:
             return Stretch([])
         horizon = self._horizon(before)
-        older = before.older if before else Q()
+        older = NEWEST_FIRST.after(before) if before else Q()
         events = SignalEvent.objects.filter(self.together, older, wanted or Q())
         if horizon is not None:
             events = events.filter(occurred_at__gte=horizon)
-        found = list(events.order_by(*NEWEST_FIRST)[: size + 1])
+        found = list(events.order_by(*NEWEST_FIRST.fields)[: size + 1])
         if len(found) > size:
-            return Stretch(found[:size], Cursor.of(found[size - 1]))
+            return Stretch(found[:size], NEWEST_FIRST.of(found[size - 1]))
         if horizon is not None:
-            return Stretch(found, Cursor(horizon), stopped=True)
+            return Stretch(found, NEWEST_FIRST.cursor(horizon), stopped=True)
         return Stretch(found)
 
     def ends(self) -> tuple[SignalEvent | None, SignalEvent | None]:
         """Return the newest event and the oldest. Runs two queries."""
-        events = SignalEvent.objects.filter(self.together).order_by(*NEWEST_FIRST)
+        events = SignalEvent.objects.filter(self.together).order_by(*NEWEST_FIRST.fields)
         return events.first(), events.last()
 
     def _horizon(self, before: Cursor | None) -> datetime | None:
         # Of the columns in the index alone, so that no row has to be fetched.
-        older = Q(occurred_at__lt=before.occurred_at) if before else Q()
+        older = Q(occurred_at__lt=before[0]) if before else Q()
         ranges = [
             SignalEvent.objects.filter(each, older).order_by("-occurred_at").values("occurred_at")
             for each in self.ranges

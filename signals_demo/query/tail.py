@@ -5,13 +5,14 @@ lower numbers than others have had meanwhile. Whoever follows therefore remember
 before the last one were not there, and asks for them as well.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from django.db.models import Q
 
 from signals_demo.models import SignalEvent
+from signals_demo.query.keyset import NotACursor, decode, encode
 
 STEP = 900
 """Rows that are told of at a time: an SQLite that is old takes 999 values in a query."""
@@ -19,32 +20,29 @@ REACH = 5000
 """How many rows back one may still turn up."""
 _MOST_GAPS = 50
 
-_WRITTEN = re.compile(rf"(\d{{1,18}})((?:,\d{{1,18}}-\d{{1,18}}){{0,{_MOST_GAPS}}})", re.ASCII)
-
 Gap = tuple[int, int]
 """The first and the last of numbers in a row that no row has (yet)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class TailCursor:
     """How far in the log somebody has come: the highest number seen, and the gaps before it."""
 
     last: int = 0
     gaps: tuple[Gap, ...] = ()
 
     def __str__(self) -> str:
-        return ",".join([str(self.last), *(f"{first}-{last}" for first, last in self.gaps)])
+        return encode([self.last, *chain.from_iterable(self.gaps)])
 
     @classmethod
-    def read(cls, text: str) -> "Place | None":
-        """Return the place that `str(place)` wrote, None for any other text."""
-        match = _WRITTEN.fullmatch(text)
-        if match is None:
-            return None
-        pairs = (pair.split("-") for pair in match[2].split(",")[1:])
-        return cls(int(match[1]), tuple((int(first), int(last)) for first, last in pairs))
+    def read(cls, text: str) -> "TailCursor":
+        """Return the place that `str()` wrote. Raises `NotACursor`."""
+        last, *ends = decode(text)
+        if len(ends) % 2 or len(ends) > 2 * _MOST_GAPS:
+            raise NotACursor(f"Not a cursor: {text!r}")
+        return cls(last, tuple(zip(ends[::2], ends[1::2], strict=True)))
 
-    def move(self, found: Sequence[int]) -> "Place":
+    def move(self, found: Sequence[int]) -> "TailCursor":
         """Return the place of one who has seen these numbers too, which ascend."""
         last = max([self.last, *found])
         gaps = [
@@ -53,7 +51,7 @@ class Place:
             for gap in _missing(start, end, [number for number in found if start <= number <= end])
         ]
         near = [gap for gap in gaps if gap[1] > last - REACH]
-        return Place(last, tuple(near[-_MOST_GAPS:]))
+        return TailCursor(last, tuple(near[-_MOST_GAPS:]))
 
 
 def _missing(start: int, end: int, present: Sequence[int]) -> Iterator[Gap]:
@@ -63,14 +61,14 @@ def _missing(start: int, end: int, present: Sequence[int]) -> Iterator[Gap]:
         start = number + 1
 
 
-def end_of_log() -> Place:
+def end_of_log() -> TailCursor:
     """Return the place of one who has seen all that is stored by now."""
     newest = SignalEvent.objects.order_by("-pk").values_list("pk", flat=True)[:REACH]
     numbers = sorted(newest)
-    return Place(numbers[0] - 1).move(numbers) if numbers else Place()
+    return TailCursor(numbers[0] - 1).move(numbers) if numbers else TailCursor()
 
 
-def look(place: Place) -> tuple[Place, list[int]]:
+def look(place: TailCursor) -> tuple[TailCursor, list[int]]:
     """Return a place and what is new since; another place, if the numbers began anew meanwhile.
 
     As they do after `manage.py flush`, or when a database is put back.
@@ -78,15 +76,15 @@ def look(place: Place) -> tuple[Place, list[int]]:
     numbers = news(place)
     if numbers or not _is_ahead(place):
         return place, numbers
-    return Place(), news(Place())
+    return TailCursor(), news(TailCursor())
 
 
-def _is_ahead(place: Place) -> bool:
+def _is_ahead(place: TailCursor) -> bool:
     last = SignalEvent.objects.order_by("-pk").values_list("pk", flat=True)[:1]
     return any(number < place.last for number in last)
 
 
-def news(place: Place) -> list[int]:
+def news(place: TailCursor) -> list[int]:
     """Return the numbers of what has been stored since, at most `STEP`, in ascending order."""
     unseen = Q(pk__gt=place.last)
     for gap in place.gaps:

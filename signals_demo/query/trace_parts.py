@@ -1,15 +1,15 @@
 """Reading a trace in parts of a bounded size, with what is around a part."""
 
 import math
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from signals_demo.models import Outcome, SignalEvent
+from signals_demo.query.keyset import AS_FIRED, Cursor
 from signals_demo.query.pairs import OpenPairs, closing_signal
 
 INIT_SIGNALS = ("pre_init", "post_init")
@@ -20,32 +20,8 @@ PART = 400
 OVERVIEW = 20_000
 """How many events are looked over at most for what is said about a trace as a whole."""
 
-_PLACE = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,18}))?")
-
-
-class Place(NamedTuple):
-    """An event's place in its trace; written `position.key` in an address.
-
-    The position alone is not enough: requests that came with one and the same `traceparent`
-    share a trace, and each of them counts from 1.
-    """
-
-    position: int
-    pk: int = 0
-
-    def __str__(self) -> str:
-        return f"{self.position}.{self.pk}" if self.pk else str(self.position)
-
-    @classmethod
-    def of(cls, event: "SignalEvent | Glance") -> "Place":
-        """Return the place of an event."""
-        return cls(event.position, event.pk)
-
-    @classmethod
-    def read(cls, text: str) -> "Place | None":
-        """Return the place that an address names, or None for what is none."""
-        match = _PLACE.fullmatch(text)
-        return cls(int(match[1]), int(match[2] or 0)) if match else None
+START = AS_FIRED.cursor()
+"""Where a trace begins."""
 
 
 class Glance(NamedTuple):
@@ -84,22 +60,17 @@ def overview(trace_id: str) -> tuple[list[Glance], bool]:
 
 
 def _in_order(trace_id: str) -> QuerySet[SignalEvent]:
-    return SignalEvent.objects.filter(trace_id=trace_id).order_by("position", "pk")
-
-
-def from_place(events: QuerySet[SignalEvent], place: Place) -> QuerySet[SignalEvent]:
-    """Return the events at a place and after it."""
-    return events.filter(
-        Q(position__gt=place.position) | Q(pk__gte=place.pk), position__gte=place.position
-    )
+    return SignalEvent.objects.filter(trace_id=trace_id).order_by(*AS_FIRED.fields)
 
 
 def chunks(trace_id: str, size: int) -> Iterable[list[SignalEvent]]:
     """Return all events of a trace, bit by bit; no query stays open in between."""
-    place: Place | None = Place(0)
-    while place is not None:
-        events = list(from_place(_in_order(trace_id), place)[: size + 1])
-        place = Place.of(events.pop()) if len(events) > size else None
+    start: Cursor | None = START
+    while start is not None:
+        events = list(
+            _in_order(trace_id).filter(AS_FIRED.after(start, inclusive=True))[: size + 1]
+        )
+        start = AS_FIRED.of(events.pop()) if len(events) > size else None
         yield events
 
 
@@ -107,29 +78,25 @@ def chunks(trace_id: str, size: int) -> Iterable[list[SignalEvent]]:
 class Part:
     """Events that follow each other in a trace, and where the parts beside them begin."""
 
-    start: Place
+    start: Cursor
     events: list[SignalEvent]
-    previous: Place | None
-    next: Place | None
+    previous: Cursor | None
+    next: Cursor | None
 
 
-def read(trace_id: str, start: Place, *, with_inits: bool) -> Part:
+def read(trace_id: str, start: Cursor, *, with_inits: bool) -> Part:
     """Return the part of a trace that begins at `start`, with or without its init signals."""
     wanted = _in_order(trace_id)
     if not with_inits:
         wanted = wanted.exclude(signal__in=INIT_SIGNALS)
-    events = list(from_place(wanted, start)[: PART + 1])
-    earlier = (
-        wanted.filter(Q(position__lt=start.position) | Q(position=start.position, pk__lt=start.pk))
-        .filter(position__lte=start.position)
-        .reverse()
-    )
-    before = list(earlier.values_list("position", "pk")[:PART])
+    events = list(wanted.filter(AS_FIRED.after(start, inclusive=True))[: PART + 1])
+    earlier = wanted.filter(AS_FIRED.reversed().after(start)).reverse()
+    before = list(earlier.values_list(*AS_FIRED.fields)[:PART])
     return Part(
         start,
         events[:PART],
-        Place(*before[-1]) if before else None,
-        Place.of(events[PART]) if len(events) > PART else None,
+        AS_FIRED.cursor(*before[-1]) if before else None,
+        AS_FIRED.of(events[PART]) if len(events) > PART else None,
     )
 
 
@@ -150,11 +117,11 @@ def _openings(first: SignalEvent, glances: Sequence[Glance]) -> list[Glance]:
     """Return the nearest earlier event that is less deep, the nearest before that one, …"""
     found: list[Glance] = []
     # So far into a very long trace nothing is known of what came just before.
-    depth = first.depth if Place.of(first) <= Place.of(glances[-1]) else 0
+    depth = first.depth if AS_FIRED.of(first) <= AS_FIRED.of(glances[-1]) else 0
     for glance in reversed(glances):
         if depth == 0:
             break
-        if glance.depth < depth and Place.of(glance) < Place.of(first):
+        if glance.depth < depth and AS_FIRED.of(glance) < AS_FIRED.of(first):
             found.append(glance)
             depth = glance.depth
     return found
@@ -184,7 +151,7 @@ def _closings(
     for glance in glances:
         if not wanted:
             break
-        if (glance.signal, glance.depth) in wanted and Place.of(glance) > Place.of(last):
+        if (glance.signal, glance.depth) in wanted and AS_FIRED.of(glance) > AS_FIRED.of(last):
             wanted.remove((glance.signal, glance.depth))
             found.append(glance)
     return found

@@ -1,6 +1,5 @@
 """The list of events in the admin: a page of it costs the same, however many events there are."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, cast
 
@@ -10,16 +9,13 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from signals_demo.query.filters import QUICK_VIEWS
-from signals_demo.query.history import NEWEST_FIRST, Cursor
-from signals_demo.query.keyset import backwards, beyond
+from signals_demo.query.keyset import AS_FIRED, LAST, NEWEST_FIRST, Cursor, NotACursor, Order
 from signals_demo.query.predicates import any_of
 from signals_demo.query.scan import Filters
 from signals_demo.query.search import Search, understand
-from signals_demo.query.trace_parts import Place
 from signals_demo.web.list_filters import ChoiceFilter
 
 VIEW_VAR, AFTER_VAR, BEFORE_VAR = "view", "after", "before"
-AS_FIRED = ("position", "pk")
 
 
 class EventList(ChangeList):
@@ -64,7 +60,7 @@ class EventList(ChangeList):
 
     def get_ordering(self, request: HttpRequest, queryset: Any) -> Any:
         """Return the one order that an index serves, whatever the address asks for."""
-        return list(NEWEST_FIRST)
+        return list(NEWEST_FIRST.fields)
 
     def get_results(self, request: HttpRequest) -> None:
         """Read the rows of this page and one more, which says that others follow."""
@@ -89,32 +85,29 @@ class EventList(ChangeList):
     def _is_trace(self) -> bool:
         return bool(self.search and self.search.trace_id)
 
-    def _place(self, text: str | None) -> Cursor | Place | None:
-        if text is None:
-            return None
-        try:
-            place = Place.read(text) if self._is_trace else Cursor.read(text)
-        except ValueError as error:
-            raise IncorrectLookupParameters from error
-        if place is None:
-            raise IncorrectLookupParameters
-        return place
+    @property
+    def _order(self) -> Order:
+        return AS_FIRED if self._is_trace else NEWEST_FIRST
 
-    def _read(self, place: Cursor | Place | None, *, is_back: bool) -> bool:
+    def _place(self, text: str | None) -> Cursor | None:
+        try:
+            return None if text is None else self._order.read(text)
+        except NotACursor as error:
+            raise IncorrectLookupParameters from error
+
+    def _read(self, place: Cursor | None, *, is_back: bool) -> bool:
         """Read the page beyond a place; return whether there may be more beyond the page."""
-        order: Sequence[str] = AS_FIRED if self._is_trace else NEWEST_FIRST
-        if is_back:
-            order = backwards(order)
+        order = self._order.reversed() if is_back else self._order
         chosen = self._chosen()
         here, edge = place, None
         if not self._is_trace:
-            moment = place.occurred_at if isinstance(place, Cursor) else None
+            moment = place[0] if place else None
             start = chosen.begin(moment, is_back=is_back)
-            here = place if start is None else Cursor(start)
+            here = place if start is None else order.cursor(start)
             edge = chosen.narrow(self.list_per_page, start or moment, is_back=is_back)
-        events = chosen.select(self.root_queryset, order)
+        events = chosen.select(self.root_queryset, order.fields)
         if here is not None:
-            events = events.filter(beyond(order, here))
+            events = events.filter(order.after(here))
         rows = list(events[: self.list_per_page + 1])
         is_full = len(rows) > self.list_per_page
         self.stopped = edge is not None and not is_full
@@ -136,18 +129,19 @@ class EventList(ChangeList):
 
     def _link(self, place: Any, edge: datetime | None, *, is_back: bool, is_more: bool) -> None:
         """Note the addresses of the pages beside the one that begins at `place`."""
-        kind = Place if self._is_trace else Cursor
+        order = self._order
         start, end = place, place
         if self.result_list:
-            start, end = kind.of(self.result_list[0]), kind.of(self.result_list[-1])
+            start, end = order.of(self.result_list[0]), order.of(self.result_list[-1])
         if self.stopped and edge is not None:
-            start, end = (Cursor.last_of(edge), end) if is_back else (start, Cursor(edge))
+            newest, oldest = order.cursor(edge, LAST, LAST), order.cursor(edge)
+            start, end = (newest, end) if is_back else (start, oldest)
         has_previous, has_next = (is_more, True) if is_back else (place is not None, is_more)
         self.first_url = self.get_query_string() if has_previous else ""
         self.previous_url = self._url(BEFORE_VAR, start) if has_previous else ""
         self.next_url = self._url(AFTER_VAR, end) if has_next else ""
 
-    def _url(self, name: str, place: Cursor | Place) -> str:
+    def _url(self, name: str, place: Cursor) -> str:
         return self.get_query_string({name: str(place)})
 
     @property

@@ -8,7 +8,8 @@ from django.http import Http404, HttpRequest
 from django.utils.translation import gettext
 
 from signals_demo.catalog.types import LazyText
-from signals_demo.query.history import Cursor, History
+from signals_demo.query.history import History
+from signals_demo.query.keyset import NEWEST_FIRST, Cursor, NotACursor
 from signals_demo.web.timeline import Links, days
 
 SIZE = 50
@@ -53,6 +54,6 @@ def events_shown(
 def _before(request: HttpRequest) -> Cursor | None:
     text = request.GET.get(BEFORE_VAR)
     try:
-        return None if text is None else Cursor.read(text)
-    except ValueError as error:
+        return None if text is None else NEWEST_FIRST.read(text)
+    except NotACursor as error:
         raise Http404(gettext("There is no such page.")) from error

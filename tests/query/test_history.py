@@ -14,7 +14,8 @@ from signals_demo import flush
 from signals_demo.factories import SignalEventFactory
 from signals_demo.models import SignalEvent
 from signals_demo.query import history
-from signals_demo.query.history import CHANGES, Cursor, of_object, of_person
+from signals_demo.query.history import CHANGES, of_object, of_person
+from signals_demo.query.keyset import NEWEST_FIRST, Cursor
 from signals_demo.web import timeline
 from tests.recording import rolled_back
 
@@ -159,7 +160,7 @@ def walk(recorded: history.History, size: int, **options: Any) -> list[int]:
         found += [event.pk for event in stretch.events]
         if stretch.older is None:
             return found
-        place = Cursor.read(str(stretch.older))
+        place = NEWEST_FIRST.read(str(stretch.older))
     pytest.fail("It does not end.")
 
 
@@ -186,29 +187,13 @@ def test_a_stretch_that_the_horizon_ended_says_so(
     assert not of_person("7").read(5).stopped
 
 
-@pytest.mark.parametrize("zone", [True, False])
-def test_a_place_survives_its_text(db: None, settings: Any, zone: bool) -> None:
-    settings.USE_TZ = zone
-    event = SignalEventFactory.create(occurred_at=NOW if zone else NOW.replace(tzinfo=None))
-    place = Cursor(event.occurred_at, event.sequence, event.pk)
-    assert Cursor.read(str(place)) == place
-
-
-@pytest.mark.parametrize(
-    "text", ["", "x", "1", "1-2", "1-2-3-4", "-1-2-3", "1-2-3 ", "٣-٣-٣", "1" * 18 + "-1-1", "\0"]
-)
-def test_other_texts_are_no_places(text: str) -> None:
-    with pytest.raises(ValueError, match="No place"):
-        Cursor.read(text)
-
-
 def test_a_time_that_no_database_knows_is_a_place_all_the_same(made_events: Any) -> None:
     for text in ("9" * 17 + "-0-0", "0-0-0", "9" * 17 + "-" + "9" * 18 + "-" + "9" * 18):
-        of_object(Book(pk=5)).read(5, Cursor.read(text))
+        of_object(Book(pk=5)).read(5, NEWEST_FIRST.read(text))
 
 
 def test_it_takes_two_queries_and_counts_nothing(made_events: list[SignalEvent]) -> None:
-    place = Cursor(NOW + timedelta(seconds=5))
+    place = NEWEST_FIRST.cursor(NOW + timedelta(seconds=5))
     for recorded in (of_object(Book(pk=5)), of_person("7")):
         with CaptureQueriesContext(connection) as queries:
             assert recorded.read(5, place, CHANGES).events
@@ -218,7 +203,7 @@ def test_it_takes_two_queries_and_counts_nothing(made_events: list[SignalEvent])
 
 @pytest.mark.applies(connection.vendor == "sqlite")  # a server scans so small a table
 def test_an_index_serves_each_query(made_events: list[SignalEvent]) -> None:
-    place = Cursor(NOW + timedelta(seconds=5))
+    place = NEWEST_FIRST.cursor(NOW + timedelta(seconds=5))
     for recorded, index in (
         (of_object(Book(pk=5)), "signals_demo_object"),
         (of_person("7"), "signals_demo_actor"),

@@ -15,7 +15,7 @@ from signals_demo.management.output import DATA, TEXT, written
 from signals_demo.management.terminal import Lines
 from signals_demo.models import SignalEvent, SignalEventQuerySet
 from signals_demo.query.export import COLUMNS, json_line
-from signals_demo.query.tail import STEP, Place, end_of_log, look
+from signals_demo.query.tail import STEP, TailCursor, end_of_log, look
 
 MOST = 100_000  # events to begin with, which are all in memory at once
 INTERVAL = 0.5  # seconds, as long as the writer of a process waits with what it stores
@@ -58,7 +58,7 @@ class Command(ReadingCommand):
             return force
         return self.stdout.isatty() and self.style.SUCCESS("x") != "x"
 
-    def _follow(self, events: SignalEventQuerySet, place: Place) -> None:
+    def _follow(self, events: SignalEventQuerySet, place: TailCursor) -> None:
         is_away = False
         while True:
             try:
@@ -100,7 +100,7 @@ def _number(text: str) -> int:
     return int(text)
 
 
-def _newest(events: SignalEventQuerySet, place: Place, number: int) -> list[SignalEvent]:
+def _newest(events: SignalEventQuerySet, place: TailCursor, number: int) -> list[SignalEvent]:
     """Return the last events up to a place, the oldest first."""
     if number < 1:
         return []

@@ -14,7 +14,8 @@ from signals_demo.catalog.types import Family
 from signals_demo.conf import config
 from signals_demo.models import SignalEvent, SignalEventQuerySet
 from signals_demo.query.filters import NotUnderstood, in_address
-from signals_demo.query.tail import REACH, STEP, Place, end_of_log, look
+from signals_demo.query.keyset import NotACursor
+from signals_demo.query.tail import REACH, STEP, TailCursor, end_of_log, look
 from signals_demo.tracing.ignored import NAME
 from signals_demo.web.page import EVENT, LIST, LogAdmin, full_name, refused, render
 from signals_demo.web.pages import trace
@@ -53,10 +54,10 @@ def show(log: LogAdmin, request: HttpRequest) -> HttpResponse:
 def news_of(log: LogAdmin, request: HttpRequest) -> HttpResponse:
     """Return what is new since the place in the address, and from where to ask next."""
     try:
-        place = Place.read(request.GET.get(AFTER, ""))
-        if place is None:
-            raise NotUnderstood(gettext("There is no such page."))
+        place = TailCursor.read(request.GET.get(AFTER, ""))
         events = _events(request)
+    except NotACursor:
+        return refused(gettext("There is no such page."))
     except NotUnderstood as error:
         return refused(error)
     place, numbers = look(place)
@@ -87,7 +88,7 @@ def _events(request: HttpRequest) -> SignalEventQuerySet:
 
 
 def _latest(
-    events: SignalEventQuerySet, place: Place, beyond: int, number: int
+    events: SignalEventQuerySet, place: TailCursor, beyond: int, number: int
 ) -> list[SignalEvent]:
     """Return the newest events between two numbers, the oldest of them first."""
     near = events.filter(pk__gt=beyond, pk__lte=place.last).order_by("-pk")

@@ -3,11 +3,9 @@
 It reads `SignalTrace` alone, a page at a time from an index, however many there are.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from urllib.parse import urlencode
 
 from django.db.models import Q, QuerySet
@@ -18,8 +16,8 @@ from django.utils.translation import gettext_lazy as _
 
 from signals_demo.catalog.types import LazyText
 from signals_demo.models import Origin, SignalTrace
-from signals_demo.query.filters import NotUnderstood, moment, period
-from signals_demo.query.keyset import beyond
+from signals_demo.query.filters import NotUnderstood, period
+from signals_demo.query.keyset import Cursor, NotACursor, Order
 from signals_demo.query.predicates import Condition, without_index
 from signals_demo.rollups.traces import ANY, general
 from signals_demo.web.list_filters import TimeFilter
@@ -42,14 +40,13 @@ KINDS: Mapping[str, tuple[LazyText, Condition]] = {
     "errors": (_("With an exception"), {"errors__gt": 0}),
     "undone": (_("With a rollback"), {"rolled_back__gt": 0}),
 }
-ORDERS: Mapping[str, tuple[LazyText, str]] = {
-    "": (_("Newest first"), "started_at"),
-    "slowest": (_("Slowest first"), "duration"),
-    "firings": (_("Most firings first"), "firings"),
-    "changes": (_("Most changes first"), "changes"),
+ORDERS: Mapping[str, tuple[LazyText, Order]] = {
+    "": (_("Newest first"), Order({"-started_at": datetime, "-pk": int})),
+    "slowest": (_("Slowest first"), Order({"-duration": timedelta, "-pk": int})),
+    "firings": (_("Most firings first"), Order({"-firings": int, "-pk": int})),
+    "changes": (_("Most changes first"), Order({"-changes": int, "-pk": int})),
 }
 PARAMETERS = ("kind", "order", "time", "origin", "name", "actor_pk")
-_AFTER = re.compile(r"(.{1,40})~([0-9]{1,18})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +63,7 @@ class Wanted:
     origin: str = ""
     name: str = ""
     actor_pk: str = ""
-    after: tuple[Any, int] | None = None
+    after: Cursor | None = None
 
     @classmethod
     def read(cls, request: HttpRequest) -> "Wanted":
@@ -80,13 +77,7 @@ class Wanted:
             is_known = False
         if not is_known or any("\0" in value for value in given.values()):
             raise Http404(gettext("There is no such list of requests."))
-        after = _place(ORDERS[given["order"]][1], request.GET.get("after"))
-        return cls(**given, after=after)
-
-    @property
-    def field(self) -> str:
-        """Return the field that the list is sorted by."""
-        return ORDERS[self.order][1]
+        return cls(**given, after=_cursor(ORDERS[given["order"]][1], request.GET.get("after")))
 
     def page(self) -> "Page":
         """Return what is wanted, from the place on where the page before ended.
@@ -101,26 +92,25 @@ class Wanted:
             # In the index of that order, which has all traces, whatever is filtered.
             found, looked_through = in_time, SignalTrace.objects.all()
             passing += served
-        order = (f"-{self.field}", "-pk")
+        order = ORDERS[self.order][1]
+        first, second = order.fields
+        field = first.removeprefix("-")
         # Of few, the index of that order might have to be read to its end: rather sort them.
-        first = Coalesce(self.field, self.field).desc() if are_few else order[0]
+        sorting = (Coalesce(field, field).desc() if are_few else first, second)
         if self.after is not None:
-            place = beyond(order, self.after)
+            place = order.after(self.after)
             found, looked_through = found.filter(place), looked_through.filter(place)
         edge = None
         if self.name:
-            edge = _edge(looked_through.order_by(first, order[1]), self.field)
+            edge = _edge(looked_through.order_by(*sorting), field)
             found = without_index(found, ([each] for each in passing))
         if edge is not None:
-            value, pk = edge
-            found = found.filter(
-                Q(**{f"{self.field}__gt": value}) | Q(pk__gte=pk), **{f"{self.field}__gte": value}
-            )
-        traces = list(found.order_by(first, order[1])[: SIZE + 1])
+            found = found.filter(order.reversed().after(edge, inclusive=True))
+        traces = list(found.order_by(*sorting)[: SIZE + 1])
         if len(traces) > SIZE:
             del traces[SIZE:]
-            return Page(traces, self.place_of(traces[-1]))
-        return Page(traces, "" if edge is None else self._place(*edge), edge is not None)
+            return Page(traces, order.of(traces[-1]))
+        return Page(traces, edge, edge is not None)
 
     def _in_time(self) -> Q:
         if not self.time:
@@ -161,15 +151,6 @@ class Wanted:
         named = {name: value for name, value in (names | other).items() if value}
         return f"?{urlencode(named)}"
 
-    def place_of(self, trace: SignalTrace) -> str:
-        """Return the place after a trace, as an address has it."""
-        return self._place(getattr(trace, self.field), trace.pk)
-
-    def _place(self, value: Any, pk: int) -> str:
-        if isinstance(value, timedelta):
-            value = value // timedelta(microseconds=1)
-        return f"{value.isoformat() if isinstance(value, datetime) else value}~{pk}"
-
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -179,34 +160,21 @@ class Page:
     """
 
     traces: list[SignalTrace]
-    next: str
+    next: Cursor | None
     stopped: bool = False
 
 
-def _edge(traces: QuerySet[SignalTrace], field: str) -> tuple[Any, int] | None:
+def _edge(traces: QuerySet[SignalTrace], field: str) -> Cursor | None:
     """Return the place of the last trace that is looked through, None if that is the last."""
-    return next(iter(traces.values_list(field, "pk")[HORIZON - 1 : HORIZON]), None)
+    rows = traces.values_list(field, "pk")[HORIZON - 1 : HORIZON]
+    return next(map(Cursor, rows), None)
 
 
-def _place(field: str, text: str | None) -> tuple[Any, int] | None:
-    if text is None:
-        return None
-    found = _AFTER.fullmatch(text)
+def _cursor(order: Order, text: str | None) -> Cursor | None:
     try:
-        if found is None:
-            raise ValueError(text)
-        return _value(field, found[1]), int(found[2])
-    except (ValueError, OverflowError) as error:
+        return None if text is None else order.read(text)
+    except NotACursor as error:
         raise Http404(gettext("There is no such page.")) from error
-
-
-def _value(field: str, text: str) -> Any:
-    if field == "started_at":
-        return moment(text)
-    number = int(text)
-    if not 0 <= number < 2**62:
-        raise ValueError(text)
-    return timedelta(microseconds=number) if field == "duration" else number
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,6 +235,6 @@ def show(log: LogAdmin, request: HttpRequest) -> HttpResponse:
         wider_url=wanted.query(origin="", name=""),
         spans=[(span, label) for span, (label, _length) in TimeFilter.SPANS.items()],
         first_url=wanted.query() if wanted.after else "",
-        next_url=wanted.query(after=page.next) if page.next else "",
+        next_url=wanted.query(after=str(page.next)) if page.next else "",
         stopped=page.stopped,
     )

@@ -13,9 +13,10 @@ from django.utils.translation import gettext
 
 from signals_demo.models import SignalEvent
 from signals_demo.query import trace_parts
+from signals_demo.query.keyset import AS_FIRED, Cursor, NotACursor
 from signals_demo.query.pairs import paired
 from signals_demo.query.search import trace_id_in
-from signals_demo.query.trace_parts import OVERVIEW, PART, Glance, Part, Place
+from signals_demo.query.trace_parts import OVERVIEW, PART, START, Glance, Part
 from signals_demo.web.page import EVENT, LIST, LogAdmin, render
 from signals_demo.web.trace_rows import Drawing, Row, Run, anchor, spans_of
 from signals_demo.web.trace_summary import Summary
@@ -31,11 +32,10 @@ def show(log: LogAdmin, request: HttpRequest, trace_id: str) -> HttpResponse:
     glances, is_partial = trace_parts.overview(known) if known else ([], False)
     if not glances:
         return unknown(log, request, trace_id)
-    start = Place.read(request.GET.get(FROM_VAR, "0"))
     with_inits = request.GET.get(INITS_VAR) != HIDDEN
-    part = trace_parts.read(known, start, with_inits=with_inits) if start else None
-    if part is None or (not part.events and part.previous):
-        raise Http404(gettext("There is no such part of the trace."))
+    part = trace_parts.read(known, _start(request), with_inits=with_inits)
+    if not part.events and part.previous:
+        raise _no_part()
     # Between one query and the next, all of it may have been deleted.
     told = part.events or list(SignalEvent.objects.in_trace(known)[:1])
     if not told:
@@ -61,6 +61,18 @@ def show(log: LogAdmin, request: HttpRequest, trace_id: str) -> HttpResponse:
     )
 
 
+def _start(request: HttpRequest) -> Cursor:
+    text = request.GET.get(FROM_VAR)
+    try:
+        return START if text is None else AS_FIRED.read(text)
+    except NotACursor as error:
+        raise _no_part() from error
+
+
+def _no_part() -> Http404:
+    return Http404(gettext("There is no such part of the trace."))
+
+
 def unknown(log: LogAdmin, request: HttpRequest, trace_id: str) -> HttpResponse:
     """Return a page that says that nothing is recorded of a trace."""
     template, title = "admin/signals_demo/trace_unknown.html", gettext("No such trace")
@@ -80,14 +92,18 @@ def url_at(log: LogAdmin, event: SignalEvent) -> str:
     if not url:
         return ""
     # Positions have no gaps, so this part has the event in its middle.
-    start = {FROM_VAR: event.position - PART // 2} if event.position > PART else {}
-    return f"{url}{_query(start)}#{anchor(event.pk)}"
+    start = AS_FIRED.cursor(event.position - PART // 2) if event.position > PART else START
+    return f"{url}{_query(_from(start))}#{anchor(event.pk)}"
 
 
 def _addresses(log: LogAdmin) -> Callable[[int], str]:
     """Return what gives the address of an event's page; to reverse each would take too long."""
     before, _none, after = log.url_of(EVENT, 0).rpartition("/0/")
     return lambda pk: f"{before}/{pk}/{after}"
+
+
+def _from(start: Cursor) -> dict[str, str]:
+    return {} if start == START else {FROM_VAR: str(start)}
 
 
 def _query(params: dict[str, Any]) -> str:
@@ -111,7 +127,7 @@ class Links:
     @property
     def first(self) -> str:
         """Return the address of the first part; nothing on that."""
-        return self._at(None) if self.part.previous else ""
+        return self._at(START) if self.part.previous else ""
 
     @property
     def previous(self) -> str:
@@ -140,7 +156,7 @@ class Links:
         scale = Scale.over([self.summary.span])
         return [
             (
-                self._at(Place.of(glances[bucket.indexes[0]])),
+                self._at(AS_FIRED.of(glances[bucket.indexes[0]])),
                 bucket,
                 any(glances[index].is_bad for index in bucket.indexes),
             )
@@ -153,15 +169,15 @@ class Links:
 
         Nothing where the part is not among those that were looked over.
         """
-        places = [Place.of(glance) for glance in self.summary.glances]
+        places = [AS_FIRED.of(glance) for glance in self.summary.glances]
         events = self.part.events
-        if not events or Place.of(events[-1]) > places[-1]:
+        if not events or AS_FIRED.of(events[-1]) > places[-1]:
             return ""
         first, last, count = (
             number_format(number, force_grouping=True)
             for number in (
-                bisect_left(places, Place.of(events[0])) + 1,
-                bisect_left(places, Place.of(events[-1])) + 1,
+                bisect_left(places, AS_FIRED.of(events[0])) + 1,
+                bisect_left(places, AS_FIRED.of(events[-1])) + 1,
                 len(places),
             )
         )
@@ -178,13 +194,13 @@ class Links:
         return Scale.over([self.summary.span]).bar(span)
 
     def _near(self, glance: Glance) -> str:
-        place, end = Place.of(glance), self.part.next
+        place, end = AS_FIRED.of(glance), self.part.next
         is_here = self.part.start <= place and (end is None or place < end)
         return f"{'' if is_here else self._at(place)}#{anchor(glance.pk)}"
 
-    def _at(self, place: Place | None, *, with_inits: bool | None = None) -> str:
+    def _at(self, place: Cursor, *, with_inits: bool | None = None) -> str:
         shown = self.with_inits if with_inits is None else with_inits
-        params = {} if place is None or place == Place(0) else {FROM_VAR: str(place)}
+        params = _from(place)
         return self.url + _query(params if shown else params | {INITS_VAR: HIDDEN})
 
 
@@ -222,7 +238,7 @@ class Picture:
 
 def _units(events: Sequence[SignalEvent]) -> list[list[SignalEvent]]:
     units: dict[tuple[Any, ...], list[SignalEvent]] = {}
-    for event in sorted(events, key=Place.of):
+    for event in sorted(events, key=AS_FIRED.of):
         key = (event.recorder, event.origin, event.origin_name)
         units.setdefault(key, []).append(event)
     return sorted(units.values(), key=lambda unit: unit[0].occurred_at)
