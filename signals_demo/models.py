@@ -243,10 +243,6 @@ class SignalHour(models.Model):
                 fields=["kind", "hour", "name", "detail"], name="signals_demo_hour_once"
             ),
         ]
-        # For when a signal and a sender last met.
-        indexes = [
-            models.Index(fields=["kind", "name", "detail", "hour"], name="signals_demo_h_name"),
-        ]
 
     def __str__(self) -> str:
         return " ".join(filter(None, [f"{self.hour:%Y-%m-%d %H:%M}", self.name, self.detail]))

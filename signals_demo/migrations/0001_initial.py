@@ -307,11 +307,6 @@ class Migration(migrations.Migration):
             ],
             options={
                 "default_permissions": (),
-                "indexes": [
-                    models.Index(
-                        fields=["kind", "name", "detail", "hour"], name="signals_demo_h_name"
-                    ),
-                ],
                 "constraints": [
                     models.UniqueConstraint(
                         fields=("kind", "hour", "name", "detail"), name="signals_demo_hour_once"

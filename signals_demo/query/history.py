@@ -1,6 +1,6 @@
 """What an object has been through, and what a person did: newest first, a stretch at a time.
 
-The cost of a stretch does not depend on how much there is: at most `HORIZON` firings of each
+The cost of a stretch does not depend on how much there is: at most `SCAN_LIMIT` firings of each
 range of an index are looked through, whatever the filter lets pass.
 """
 
@@ -14,7 +14,7 @@ from django.db.models import Model, Q, Subquery
 
 from signals_demo.models import SignalEvent
 from signals_demo.query.keyset import NEWEST_FIRST, Cursor
-from signals_demo.query.scan import HORIZON, at_once
+from signals_demo.query.scan import SCAN_LIMIT, at_once
 from signals_demo.serialize.model_info import info_of
 from signals_demo.serialize.values import key_text
 
@@ -29,7 +29,7 @@ CHANGES = Q(signal__in=("post_save", "post_delete")) | Q(
 class Stretch:
     """Some events, newest first; `older` is the place to go on from, None at the end.
 
-    `stopped` says that the horizon ended it: older events may match, however few are here.
+    `stopped` says that the limit ended it: older events may match, however few are here.
     """
 
     events: list[SignalEvent]
@@ -51,16 +51,16 @@ class History:
         """Return at most `size` events before a place. Runs two queries, or none."""
         if not self.ranges:
             return Stretch([])
-        horizon = self._horizon(before)
+        end = self._end_of_scan(before)
         older = NEWEST_FIRST.after(before) if before else Q()
         events = SignalEvent.objects.filter(self.together, older, wanted or Q())
-        if horizon is not None:
-            events = events.filter(occurred_at__gte=horizon)
+        if end is not None:
+            events = events.filter(occurred_at__gte=end)
         found = list(events.order_by(*NEWEST_FIRST.fields)[: size + 1])
         if len(found) > size:
             return Stretch(found[:size], NEWEST_FIRST.of(found[size - 1]))
-        if horizon is not None:
-            return Stretch(found, NEWEST_FIRST.cursor(horizon), stopped=True)
+        if end is not None:
+            return Stretch(found, NEWEST_FIRST.cursor(end), stopped=True)
         return Stretch(found)
 
     def ends(self) -> tuple[SignalEvent | None, SignalEvent | None]:
@@ -68,14 +68,14 @@ class History:
         events = SignalEvent.objects.filter(self.together).order_by(*NEWEST_FIRST.fields)
         return events.first(), events.last()
 
-    def _horizon(self, before: Cursor | None) -> datetime | None:
+    def _end_of_scan(self, before: Cursor | None) -> datetime | None:
         # Of the columns in the index alone, so that no row has to be fetched.
         older = Q(occurred_at__lt=before[0]) if before else Q()
         ranges = [
             SignalEvent.objects.filter(each, older).order_by("-occurred_at").values("occurred_at")
             for each in self.ranges
         ]
-        ends = at_once([Subquery(rows[HORIZON - 1 : HORIZON]) for rows in ranges])
+        ends = at_once([Subquery(rows[SCAN_LIMIT - 1 : SCAN_LIMIT]) for rows in ranges])
         return max((end for end in ends if end is not None), default=None)
 
 

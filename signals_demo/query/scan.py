@@ -13,17 +13,16 @@ from django.db.models import Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from signals_demo.models import SignalEvent
-from signals_demo.query import last_seen
 from signals_demo.query.predicates import Filter, any_of, without_index
 
-HORIZON = 10_000
+SCAN_LIMIT = 10_000
 """How many events a page looks through at most."""
 
 _LEAST = timedelta(microseconds=1)
 
 
 @dataclass(slots=True)
-class Filters:
+class Scan:
     """What was chosen: filters that an index serves, the other ones, and a period.
 
     `since` belongs to the period, `until` does not.
@@ -57,34 +56,6 @@ class Filters:
         first = Coalesce(name, name)
         return events.order_by(first.desc() if order[0].startswith("-") else first, *order[1:])
 
-    def begin(self, place: datetime | None, *, is_back: bool) -> datetime | None:
-        """Return where to begin if that is beyond `place`: where a signal and a sender last met.
-
-        None if one of the two is not chosen. Runs one query at most.
-        """
-        signals, senders = self._values("signal"), self._values("sender")
-        if signals is None or senders is None:
-            return None
-        since, until = self.since, self.until
-        if place is not None and is_back:
-            since = place if since is None else max(since, place)
-        elif place is not None:
-            until = place if until is None else min(until, place)
-        start = last_seen.nearest(signals, senders, since, until, is_back=is_back)
-        near = since if is_back else until
-        if start is None or (near is not None and (start <= near if is_back else start >= near)):
-            return None
-        return start
-
-    def _values(self, name: str) -> set[str] | None:
-        """Return the values of a field that the filters let pass, None if they let pass any."""
-        found: set[str] | None = None
-        for one in self.served:
-            if all(name in each for each in one):
-                values = {each[name] for each in one}
-                found = values if found is None else found & values
-        return found
-
     def narrow(self, size: int, place: datetime | None, *, is_back: bool) -> datetime | None:
         """Let the period end where `size` events are found; return that time, None for no such.
 
@@ -107,7 +78,7 @@ class Filters:
         passes_over = bool(self.others) or len(self.served) > 1
         if not passes_over and all(len(one) == 1 for one in self.served):
             return None  # they come in order
-        reach = HORIZON if passes_over else 0
+        reach = SCAN_LIMIT if passes_over else 0
         filters = self.served or [[{}]]
         queries = [
             [self._end(Q(**each), max(reach // len(one), size), is_back) for each in one]

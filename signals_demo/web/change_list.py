@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from signals_demo.query.filters import QUICK_VIEWS
 from signals_demo.query.keyset import AS_FIRED, LAST, NEWEST_FIRST, Cursor, NotACursor, Order
 from signals_demo.query.predicates import any_of
-from signals_demo.query.scan import Filters
+from signals_demo.query.scan import Scan
 from signals_demo.query.search import Search, understand
 from signals_demo.web.list_filters import ChoiceFilter
 
@@ -99,15 +99,13 @@ class EventList(ChangeList):
         """Read the page beyond a place; return whether there may be more beyond the page."""
         order = self._order.reversed() if is_back else self._order
         chosen = self._chosen()
-        here, edge = place, None
+        edge = None
         if not self._is_trace:
             moment = place[0] if place else None
-            start = chosen.begin(moment, is_back=is_back)
-            here = place if start is None else order.cursor(start)
-            edge = chosen.narrow(self.list_per_page, start or moment, is_back=is_back)
+            edge = chosen.narrow(self.list_per_page, moment, is_back=is_back)
         events = chosen.select(self.root_queryset, order.fields)
-        if here is not None:
-            events = events.filter(order.after(here))
+        if place is not None:
+            events = events.filter(order.after(place))
         rows = list(events[: self.list_per_page + 1])
         is_full = len(rows) > self.list_per_page
         self.stopped = edge is not None and not is_full
@@ -116,8 +114,8 @@ class EventList(ChangeList):
         self._link(place, edge, is_back=is_back, is_more=is_full or self.stopped)
         return is_full or self.stopped
 
-    def _chosen(self) -> Filters:
-        chosen = Filters()
+    def _chosen(self) -> Scan:
+        chosen = Scan()
         for spec in self.filter_specs:
             cast(ChoiceFilter, spec).add_to(chosen)
         if signals := QUICK_VIEWS[self.view][1]:

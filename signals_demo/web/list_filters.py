@@ -18,7 +18,7 @@ from signals_demo.conf import config
 from signals_demo.models import Origin, Outcome, SignalEvent
 from signals_demo.query.filters import NotUnderstood, Period, period
 from signals_demo.query.predicates import Filter, any_of
-from signals_demo.query.scan import Filters
+from signals_demo.query.scan import Scan
 from signals_demo.serialize.model_info import OWN_LABELS
 from signals_demo.web.presentation import in_short
 
@@ -47,7 +47,7 @@ class ChoiceFilter(admin.SimpleListFilter):
         """Return whether there is an index for this filter."""
         return False
 
-    def add_to(self, chosen: Filters) -> None:
+    def add_to(self, chosen: Scan) -> None:
         """Add this filter to those that are chosen, if it is."""
         value = self.chosen()
         if value is not None:
@@ -146,7 +146,7 @@ class TimeFilter(OpenFieldFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
         return [(value, label) for value, (label, _span) in self.SPANS.items()]
 
-    def add_to(self, chosen: Filters) -> None:
+    def add_to(self, chosen: Scan) -> None:
         value = self.chosen()
         if value is not None:
             chosen.since, chosen.until = _period(value)
@@ -154,7 +154,7 @@ class TimeFilter(OpenFieldFilter):
     def queryset(
         self, request: HttpRequest, queryset: QuerySet[SignalEvent]
     ) -> QuerySet[SignalEvent]:
-        chosen = Filters()
+        chosen = Scan()
         self.add_to(chosen)
         return queryset.filter(chosen.period)
 

@@ -165,11 +165,11 @@ def walk(recorded: history.History, size: int, **options: Any) -> list[int]:
 
 
 @pytest.mark.parametrize("size", [1, 3, 7, 40, 41])
-@pytest.mark.parametrize("horizon", [2, 5, 10_000])
+@pytest.mark.parametrize("limit", [2, 5, 10_000])
 def test_stretches_leave_nothing_out_and_repeat_nothing(
-    made_events: list[SignalEvent], monkeypatch: pytest.MonkeyPatch, size: int, horizon: int
+    made_events: list[SignalEvent], monkeypatch: pytest.MonkeyPatch, size: int, limit: int
 ) -> None:
-    monkeypatch.setattr(history, "HORIZON", horizon)
+    monkeypatch.setattr(history, "SCAN_LIMIT", limit)
     keys = [event.pk for event in made_events]
     saves = [event.pk for event in made_events if event.signal == "post_save"]
     for recorded in (of_object(Book(pk=5)), of_person("7")):
@@ -177,10 +177,10 @@ def test_stretches_leave_nothing_out_and_repeat_nothing(
         assert walk(recorded, size, wanted=CHANGES) == saves
 
 
-def test_a_stretch_that_the_horizon_ended_says_so(
+def test_a_stretch_that_the_limit_ended_says_so(
     made_events: list[SignalEvent], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(history, "HORIZON", 8)
+    monkeypatch.setattr(history, "SCAN_LIMIT", 8)
     nothing = Q(signal="nothing")
     assert of_person("7").read(50, wanted=nothing).stopped
     assert not of_person("8").read(50, wanted=nothing).stopped

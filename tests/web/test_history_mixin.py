@@ -167,13 +167,13 @@ def test_older_changes_follow(
     assert shown == made
 
 
-def test_a_horizon_without_changes_says_that_there_may_be_more(
+def test_a_scan_without_changes_says_that_there_may_be_more(
     reader: Client,
     book: Book,
     event_of: Callable[..., SignalEvent],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(history, "HORIZON", 3)
+    monkeypatch.setattr(history, "SCAN_LIMIT", 3)
     for n in range(5):
         event_of(signal="post_init", occurred_at=NOW + timedelta(seconds=n))
     text = text_of(reader, page_of(book))

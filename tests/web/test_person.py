@@ -152,7 +152,7 @@ def test_it_costs_the_same_with_10_events_and_with_200(reader: Client) -> None:
         with CaptureQueriesContext(connection) as queries:
             text_of(reader, page_of(7))
         own = [query["sql"] for query in queries if "signals_demo_signalevent" in query["sql"]]
-        assert len(own) == 4  # the newest and the oldest; the horizon, and what is before it
+        assert len(own) == 4  # the newest and the oldest; the end of the scan, and what is in it
         assert "COUNT(" not in str(own)
         counts.append(len(queries))
     assert counts[0] == counts[1]

@@ -219,7 +219,7 @@ def test_a_name_that_hardly_occurs_is_found_in_its_index_or_page_by_page(
     name: str,
     others: dict[str, str],
 ) -> None:
-    monkeypatch.setattr(requests, "HORIZON", 20)
+    monkeypatch.setattr(requests, "SCAN_LIMIT", 20)
     monkeypatch.setattr(requests, "FEW", few)
     wanted = []
     for number in range(70):

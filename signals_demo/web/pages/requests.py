@@ -28,7 +28,7 @@ from signals_demo.web.timeline import Links
 SIZE = 50
 FEW = 40_000
 """How many traces can be sorted for a page."""
-HORIZON = 10_000
+SCAN_LIMIT = 10_000
 """How many traces a page looks through for those of a name, in an index that has others too."""
 LONGEST_BAR = 100
 
@@ -166,7 +166,7 @@ class Page:
 
 def _edge(traces: QuerySet[SignalTrace], field: str) -> Cursor | None:
     """Return the place of the last trace that is looked through, None if that is the last."""
-    rows = traces.values_list(field, "pk")[HORIZON - 1 : HORIZON]
+    rows = traces.values_list(field, "pk")[SCAN_LIMIT - 1 : SCAN_LIMIT]
     return next(map(Cursor, rows), None)
 
 
