@@ -40,7 +40,7 @@ from signals_demo.faults import fault
 from signals_demo.serialize import arguments
 from signals_demo.serialize.model_info import OWN_LABELS, info_of
 from signals_demo.serialize.text import encode
-from signals_demo.tracing import transactions
+from signals_demo.tracing import async_receivers, transactions
 from signals_demo.tracing.trace import silent
 
 logger = logging.getLogger("signals_demo")
@@ -194,6 +194,7 @@ def connect() -> None:
     if not config().enabled:
         return
     transactions.install()
+    async_receivers.install()
     fast_delete.install()
     one_by_one = config().include_models is not None or config().exclude_models
     for name, builtin in catalog.built_in().items():
@@ -255,6 +256,7 @@ def disconnect() -> None:
         model._meta.__dict__.pop(_OWNER, None)
     _chosen.clear()
     transactions.uninstall()
+    async_receivers.uninstall()
     fast_delete.uninstall()
 
 

@@ -211,7 +211,14 @@ class BuiltIn(NamedTuple):
 
 
 CONNECT_OPTIONS = (
-    Argument("receiver", _("The function to call. It must accept any keyword arguments.")),
+    Argument(
+        "receiver",
+        _(
+            "The function to call. It must accept any keyword arguments. Async functions run at "
+            "the same time. From Django 6.1 on, an exception in one of them cancels the others, "
+            "except in send_robust() and asend_robust()."
+        ),
+    ),
     Argument(
         "sender",
         _(
