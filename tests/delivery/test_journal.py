@@ -700,6 +700,18 @@ def test_the_command_tells_a_terminal_how_far_it_is(
     assert "Recovered" in terminal.getvalue()
 
 
+def test_the_command_prints_nothing_at_verbosity_0(
+    project: Project, transactional_db: None
+) -> None:
+    killed(project)
+    terminal = Terminal()
+    folder = str(project.folder / "journal")
+    for _ in range(2):
+        call_command("signals_recover", journal_dir=folder, stdout=terminal, verbosity=0)
+    assert terminal.getvalue() == ""
+    assert files(project) == []
+
+
 def test_the_command_leaves_what_it_cannot_store(project: Project) -> None:
     killed(project)
     before = {path.name: path.read_bytes() for path in files(project)}
