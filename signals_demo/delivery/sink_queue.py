@@ -34,7 +34,8 @@ class Outlet:
         self._on_drop = on_drop
         # Not the exception: its traceback holds frames, and through them rows and cursors.
         self.reason = ""
-        self._failure: type[Exception] | None = None
+        self._reported: set[type[Exception]] = set()
+        self._failing_since = 0.0
         self.stored = 0
         self.lost = 0
         self._told = told
@@ -78,20 +79,31 @@ class Outlet:
                 if stopping():
                     break
         except NotReady as error:
-            self._wait(error, longest=1.0)
+            self._fail(error, patience=error.patience, longest_delay=1.0)
         except Exception as error:  # noqa: BLE001 - a sink may raise anything
-            if type(error) is not self._failure:
-                logger.warning("Sink %r: %s Will try again.", self.sink.alias, error)
-            self._wait(error, longest=LONGEST_DELAY)
+            self._fail(error, patience=0.0, longest_delay=LONGEST_DELAY)
             with suppress(Exception):  # what the connection has to say, it has said already
                 self.sink.close()
         else:
-            self.reason, self._failure, self._delay = "", None, 0.0
+            self._succeed()
 
-    def _wait(self, error: Exception, *, longest: float) -> None:
-        self.reason, self._failure = str(error), type(error)
-        self._delay = min(self._delay * 2 or config().flush_interval, longest)
-        self._next_try = time.monotonic() + self._delay
+    def _fail(self, error: Exception, *, patience: float, longest_delay: float) -> None:
+        now = time.monotonic()
+        self._failing_since = self._failing_since or now
+        self.reason = str(error)
+        if now - self._failing_since >= patience and type(error) not in self._reported:
+            self._reported.add(type(error))
+            logger.warning(
+                "Sink %r cannot store events and will try again: %s", self.sink.alias, error
+            )
+        self._delay = min(self._delay * 2 or config().flush_interval, longest_delay)
+        self._next_try = now + self._delay
+
+    def _succeed(self) -> None:
+        if self._reported:
+            logger.warning("Sink %r stores events again.", self.sink.alias)
+        self._reported.clear()
+        self.reason, self._failing_since, self._delay = "", 0.0, 0.0
 
     def _deliver_batch(self) -> None:
         kind = type(self.pending[0])

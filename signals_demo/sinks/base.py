@@ -22,9 +22,9 @@ class NotReady(Exception):  # noqa: N818
 
 
 class Busy(NotReady):
-    """Another process uses the destination, as a rule for a moment only."""
+    """Another one uses the destination, as a rule for a moment only."""
 
-    patience = 5.0
+    patience = 10.0  # SQLite itself waits 5 s for a lock
 
 
 class Session:

@@ -59,6 +59,10 @@ def _open(connection: BaseDatabaseWrapper) -> None:
         except REFUSALS as error:  # of no row: a test of the project's may have replaced anything
             raise OperationalError(f"{type(error).__name__} while connecting: {error}") from error
         connection.__dict__[_OPENED] = name
+        if connection.vendor == "sqlite":
+            # It refuses at once a transaction that reads and then writes while another one
+            # writes. One that says so at its beginning waits.
+            connection.__dict__["transaction_mode"] = "IMMEDIATE"
 
 
 def _block(connection: BaseDatabaseWrapper, statements: int) -> AbstractContextManager[object]:
