@@ -56,7 +56,7 @@ def test_sentences_are_the_catalogs_with_their_code_marked(reader: Client) -> No
     said = article(text_of(reader, GUIDE), "post_save")
     assert "<code>save()</code>" in said
     assert "<code>on_delete=SET_NULL</code>" in said
-    assert "At the end of save(), when the row has been written." in plain(said)
+    assert "At the end of save(), after the row has been written." in plain(said)
 
 
 def test_what_looks_like_markup_is_escaped() -> None:
