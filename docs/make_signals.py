@@ -60,7 +60,7 @@ def _how_to_connect() -> list[str]:
 
 def _section(signal: BuiltIn) -> list[str]:
     opening = f" Closes {_link(signal.closes)}." if signal.closes else ""
-    source = "Documentation" if signal.documented else "Undocumented; the nearest page"
+    source = "Documentation" if signal.documented else "Undocumented (closest page)"
     lines = [
         f"### {signal.name}",
         "",

@@ -63,8 +63,8 @@ class SignalEventAdmin(LogAdmin):
     # Only shows the search box; signals_demo.query.search says what can be searched.
     search_fields = ("trace_id",)
     search_help_text = _(
-        "A trace id, a model such as auth.User, an object such as auth.User 5, an object's key, "
-        "a user's login name or a signal."
+        "Search for a trace id, a model (auth.User), an object (auth.User 5), an object key, a "
+        "username or a signal."
     )
     change_list_template = "admin/signals_demo/signalevent/change_list.html"
 

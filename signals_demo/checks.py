@@ -1,4 +1,4 @@
-"""What `manage.py check` says of the setting: each mistake, and how to mend it."""
+"""What `manage.py check` says about the setting: each mistake and how to fix it."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -24,7 +24,7 @@ def check_settings(
     app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
     """Check `SIGNALS_DEMO` and the settings it depends on."""
-    if not apps.is_installed("signals_demo"):  # a test has taken it out for a while
+    if not apps.is_installed("signals_demo"):  # a test has removed it for a while
         return []
     problems = read(getattr(settings, SETTING, {}))[1]
     return [
@@ -43,7 +43,7 @@ def _extra_signals() -> Iterator[CheckMessage]:
     for path in config().extra_signals:
         try:
             found = import_string(path)
-        except Exception as error:  # noqa: BLE001 - a module of the host's may raise anything
+        except Exception as error:  # noqa: BLE001 - a module of the project may raise anything
             yield Error(
                 f"{SETTING}['EXTRA_SIGNALS']: {path!r} cannot be imported: {error}",
                 hint="Use the dotted path of a Signal, such as 'shop.signals.paid'.",
@@ -54,7 +54,7 @@ def _extra_signals() -> Iterator[CheckMessage]:
         if known:
             yield Error(
                 f"{SETTING}['EXTRA_SIGNALS']: {path!r} is a built-in signal.",
-                hint=f"Take it out. {known[0].name!r} is recorded unless SIGNALS leaves it out.",
+                hint=f"Remove it. {known[0].name!r} is recorded unless SIGNALS leaves it out.",
                 id="signals_demo.E002",
             )
         elif not isinstance(found, Signal):
@@ -88,7 +88,7 @@ def _database() -> Iterator[CheckMessage]:
     if alias not in list(connections):
         aliases = ", ".join(map(repr, connections))
         yield Error(
-            f"{SETTING}['DATABASE'] is {alias!r}, which DATABASES does not have.",
+            f"{SETTING}['DATABASE'] is {alias!r}, which is not in DATABASES.",
             hint=f"Use one of {aliases}, or add {alias!r} to DATABASES.",
             id="signals_demo.E004",
         )
@@ -96,10 +96,10 @@ def _database() -> Iterator[CheckMessage]:
     event = apps.get_model("signals_demo", "SignalEvent")
     target = router.db_for_write(event)
     if target != alias or not router.allow_migrate_model(alias, event):
-        away = "" if target == alias else f": they send it to {target!r}"
+        problem = "keep its table away" if target == alias else f"send it to {target!r}"
         yield Error(
-            f"{SETTING}['DATABASE'] is {alias!r}, but DATABASE_ROUTERS do not let SignalEvent "
-            f"live there{away}.",
+            f"{SETTING}['DATABASE'] is {alias!r}, but DATABASE_ROUTERS do not allow SignalEvent "
+            f"there: they {problem}.",
             hint=f"Add {ROUTER!r} to DATABASE_ROUTERS, before the others.",
             id="signals_demo.E005",
         )
@@ -109,11 +109,11 @@ def _sinks() -> Iterator[CheckMessage]:
     for alias, params in (config().sinks or {}).items():  # the default has nothing to check
         try:
             yield from load(alias, params).check()
-        except Exception as error:  # noqa: BLE001 - a sink of the host's may raise anything
+        except Exception as error:  # noqa: BLE001 - a sink of the project may raise anything
             yield Error(
                 f"{SETTING}['SINKS'][{alias!r}] cannot be used: {error}.",
-                hint="BACKEND is the dotted path of a subclass of signals_demo.sinks.BaseSink, "
-                "OPTIONS what it takes.",
+                hint="Set BACKEND to the dotted path of a subclass of signals_demo.sinks.BaseSink "
+                "and OPTIONS to what it accepts.",
                 id="signals_demo.E006",
             )
 
@@ -122,18 +122,18 @@ def _journal() -> Iterator[CheckMessage]:
     folder = config().journal_dir
     if folder is None:
         return
-    # Made when the first event comes; a check must leave nothing behind.
+    # Created with the first event: a check must leave nothing behind.
     there = next(path for path in (folder, *folder.parents) if path.exists())
     if not there.is_dir():
-        problem = f"{there} is not a folder"
+        problem = f"{there} is not a directory"
     elif not os.access(there, os.W_OK | os.X_OK):
-        problem = f"{there} cannot be written by this user"
+        problem = f"this user cannot write to {there}"
     else:
         return
     yield Error(
         f"{SETTING}['JOURNAL_DIR'] is {str(folder)!r}, but {problem}.",
-        hint="Name a folder that belongs to the user who runs the server. "
-        "It is made when it is not there.",
+        hint="Use a directory that the user who runs the server can write to. "
+        "It is created if it does not exist.",
         id="signals_demo.E007",
     )
 
@@ -142,8 +142,8 @@ def _changes() -> Iterator[CheckMessage]:
     signals = config().signals
     if config().changes and signals and "post_save" in signals and "post_init" not in signals:
         yield Warning(
-            "Old values of changed fields are not known: they are noted by post_init, "
-            f"which {SETTING}['SIGNALS'] leaves out.",
+            "The old values of changed fields will be unknown: post_init notes them, and "
+            f"{SETTING}['SIGNALS'] leaves it out.",
             hint="Add 'post_init' to SIGNALS, or set CHANGES to False.",
             id="signals_demo.W001",
         )
@@ -152,7 +152,7 @@ def _changes() -> Iterator[CheckMessage]:
 def _asgi() -> Iterator[CheckMessage]:
     if getattr(settings, "ASGI_APPLICATION", None) and MIDDLEWARE not in settings.MIDDLEWARE:
         yield Warning(
-            "Under ASGI, signals may not find the request in which they fire.",
+            "Under ASGI, events may lack the request in which their signal fired.",
             hint=f"Add {MIDDLEWARE!r} to MIDDLEWARE.",
             id="signals_demo.W002",
         )

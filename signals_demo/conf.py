@@ -1,4 +1,4 @@
-"""The `SIGNALS_DEMO` setting: typed, read at access, forgotten when it changes."""
+"""The `SIGNALS_DEMO` setting: typed, read at access, cleared when it changes."""
 
 import logging
 import re
@@ -19,7 +19,7 @@ DATABASE_SINK = {"default": {"BACKEND": "signals_demo.sinks.database.DatabaseSin
 
 
 class Problem(NamedTuple):
-    """A mistake in the setting: what is wrong and how to mend it."""
+    """A mistake in the setting: what is wrong and how to fix it."""
 
     key: str
     message: str
@@ -60,7 +60,7 @@ class Config(NamedTuple):
 
 
 class Mistake(ValueError):
-    """A value that a reader below refuses: its text says what is needed instead."""
+    """A value that is not valid; the text says what to use instead."""
 
 
 def _flag(value: object) -> bool:
@@ -82,7 +82,7 @@ def _mode(value: object) -> str:
 
 
 def _texts(value: object) -> tuple[str, ...]:
-    # A lone string is an iterable of letters: the commonest slip, and a silent one.
+    # A lone string is an iterable of letters: the commonest mistake, and a silent one.
     if isinstance(value, str) or not isinstance(value, (list, tuple, set, frozenset)):
         raise Mistake("use a list of strings")
     if not all(isinstance(item, str) and item for item in value):
@@ -117,7 +117,7 @@ def _signals(value: object) -> frozenset[str]:
         if name not in known:
             near = get_close_matches(name, known, n=1)
             use = repr(near[0]) if near else f"some of {', '.join(known)}"
-            raise Mistake(f"use {use} in place of {name!r}, which is no built-in signal")
+            raise Mistake(f"use {use} instead of {name!r}, which is not a built-in signal")
     return frozenset(names)
 
 
@@ -148,7 +148,7 @@ def _seconds(value: object) -> float:
 
 def _folder(value: object) -> Path:
     if not isinstance(value, (str, Path)) or not Path(value).is_absolute():
-        raise Mistake("use the absolute path of a folder")
+        raise Mistake("use the absolute path of a directory")
     return Path(value)
 
 
@@ -161,9 +161,11 @@ def _sinks(value: object) -> Mapping[str, Mapping[str, Any]]:
             raise Mistake(f"{shape}; {alias!r} is not a string")
         backend = params.get("BACKEND") if isinstance(params, dict) else None
         if not isinstance(backend, str) or not _is_path(backend):
-            raise Mistake(f"{shape}; {alias!r} has no BACKEND that is a dotted path")
+            raise Mistake(f"{shape}; {alias!r} needs a BACKEND that is a dotted path")
         if unknown := set(params) - {"BACKEND", "OPTIONS"}:
-            raise Mistake(f"{shape}; {alias!r} has {', '.join(sorted(map(repr, unknown)))}")
+            raise Mistake(
+                f"{shape}; {alias!r} has unknown keys: {', '.join(sorted(map(repr, unknown)))}"
+            )
         if not isinstance(params.get("OPTIONS", {}), dict):
             raise Mistake(f"{shape}; OPTIONS of {alias!r} is not a dict")
     return value
@@ -199,7 +201,7 @@ READERS: dict[str, Callable[[object], Any]] = {
 def read(raw: object) -> tuple[Config, list[Problem]]:
     """Return the configuration that `raw` describes, and what is wrong with it.
 
-    A key with a mistake keeps its default, so that a slip in one key loses no events.
+    A key with a mistake keeps its default, so that one mistake loses no events.
     """
     if not isinstance(raw, Mapping):
         return Config(), [
@@ -212,24 +214,24 @@ def read(raw: object) -> tuple[Config, list[Problem]]:
         if reader is None:
             near = get_close_matches(str(key).upper(), READERS, n=1)
             hint = f"Did you mean {near[0]!r}?" if near else f"The keys are {', '.join(READERS)}."
-            problems.append(Problem(str(key), f"{SETTING} has no key {key!r}.", hint))
+            problems.append(Problem(str(key), f"{SETTING} has an unknown key: {key!r}.", hint))
             continue
         try:
             values[key.lower()] = reader(value)
         except Mistake as mistake:
             problems.append(
-                Problem(key, f"{SETTING}[{key!r}] cannot be used.", f"Please {mistake}.")
+                Problem(key, f"{SETTING}[{key!r}] is not valid.", f"Please {mistake}.")
             )
     return Config(**values), problems
 
 
-# In a box of its own, so that what a thread has begun to read before the setting changed ends
-# up in the old box.
+# In a list that is replaced as a whole: what a thread began to read before the setting changed
+# ends up in the old list.
 _config: list[Config] = []
 
 
 def config() -> Config:
-    """Return the configuration in force. Mistakes are logged here and named by the checks."""
+    """Return the configuration in force. Mistakes are logged here and reported by the checks."""
     box = _config
     if not box:
         known, problems = read(getattr(settings, SETTING, {}))
@@ -240,7 +242,7 @@ def config() -> Config:
 
 
 def forget(*, setting: str, **kwargs: object) -> None:
-    """Read the setting anew at the next access (receiver of `setting_changed`)."""
+    """Read the setting again at the next access (receiver of `setting_changed`)."""
     global _config
     if setting == SETTING:
         _config = []

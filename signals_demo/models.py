@@ -71,16 +71,16 @@ class SignalEvent(models.Model):
         _("trace"),
         max_length=32,
         blank=True,
-        help_text=_("The unit of work in which it fired: a W3C trace id."),
+        help_text=_("The unit of work in which it fired, as a W3C trace id."),
     )
     position = models.PositiveIntegerField(
         _("position"), default=0, help_text=_("Order within the trace.")
     )
     depth = models.PositiveIntegerField(
-        _("depth"), default=0, help_text=_("How many pairs of signals were open around it.")
+        _("depth"), default=0, help_text=_("Number of signal pairs that were open when it fired.")
     )
     count = models.PositiveIntegerField(
-        _("count"), default=1, help_text=_("How many firings this row stands for.")
+        _("count"), default=1, help_text=_("Number of firings that this row stands for.")
     )
     duration = models.DurationField(
         _("duration"),
@@ -100,14 +100,14 @@ class SignalEvent(models.Model):
         _("call site"),
         max_length=500,
         blank=True,
-        help_text=_("The line of the project that made it fire."),
+        help_text=_("The line of the project's code that made it fire."),
     )
     arguments = models.JSONField(_("arguments"), default=dict, blank=True)
     changes = models.JSONField(
         _("changes"),
         default=dict,
         blank=True,
-        help_text=_("For each field: the old and the new value."),
+        help_text=_("The old and the new value of each changed field."),
     )
     exception = models.TextField(_("exception"), blank=True)
     digest = models.CharField(_("digest"), max_length=64, blank=True)
@@ -179,9 +179,9 @@ class SignalTrace(models.Model):
     actor = models.CharField(_("actor"), max_length=255, blank=True)
     remote_address = models.CharField(_("remote address"), max_length=64, blank=True)
     started_at = models.DateTimeField(_("time"), help_text=_("When its first event fired."))
-    ended_at = models.DateTimeField(_("end"), help_text=_("When its latest event fired."))
+    ended_at = models.DateTimeField(_("end"), help_text=_("When its last event fired."))
     duration = models.DurationField(
-        _("duration"), help_text=_("Time from its first event to its latest.")
+        _("duration"), help_text=_("Time from its first event to its last.")
     )
     firings = models.PositiveBigIntegerField(_("firings"))
     changes = models.PositiveBigIntegerField(

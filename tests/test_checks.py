@@ -1,4 +1,4 @@
-"""What `manage.py check` says: one message for each mistake, which names it and the mend."""
+"""What `manage.py check` says: one message for each mistake, with how to fix it."""
 
 import json
 import math
@@ -171,16 +171,16 @@ def test_an_extra_signal_may_not_be_a_built_in_one(path: str) -> None:
 
 @pytest.mark.parametrize("key", ["INCLUDE_MODELS", "EXCLUDE_MODELS"])
 @pytest.mark.parametrize(
-    ("label", "mend"),
+    ("label", "fix"),
     [("playground.Bok", "'playground.Book'"), ("playgrund.*", "'playground.*'"),
      ("nothing.Like", "'app.*'"), ("shapes.Note", "'app.*'")],
 )  # fmt: skip
-def test_a_model_has_to_exist(key: str, label: str, mend: str) -> None:
+def test_a_model_has_to_exist(key: str, label: str, fix: str) -> None:
     message = only({key: [label]})
     assert message.id == "signals_demo.E003"
     assert key in message.msg
     assert repr(label) in message.msg
-    assert mend in str(message.hint)
+    assert fix in str(message.hint)
 
 
 # DATABASE

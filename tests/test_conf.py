@@ -182,7 +182,7 @@ def test_one_mistake_does_not_cost_the_other_keys() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "mend"),
+    ("key", "fix"),
     [
         ("ENABLE", "'ENABLED'"),
         ("enabled", "'ENABLED'"),
@@ -195,12 +195,12 @@ def test_one_mistake_does_not_cost_the_other_keys() -> None:
         (("ENABLED",), "ENABLED"),
     ],
 )
-def test_an_unknown_key_is_a_mistake(key: Any, mend: str) -> None:
+def test_an_unknown_key_is_a_mistake(key: Any, fix: str) -> None:
     found, problems = read({key: True})
     assert found == Config()
     assert len(problems) == 1
     assert repr(key) in problems[0].message
-    assert mend in problems[0].hint
+    assert fix in problems[0].hint
 
 
 @pytest.mark.parametrize("setting", [None, [], "inline", 5, True, {"ENABLED"}, object(), b""])
@@ -217,7 +217,7 @@ def test_a_lazy_dict_is_a_dict() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "mend"),
+    ("key", "value", "fix"),
     [
         ("SIGNALS", ["post_sav"], "'post_save'"),
         ("SIGNALS", ["nothing_like_it"], "pre_init"),
@@ -228,8 +228,8 @@ def test_a_lazy_dict_is_a_dict() -> None:
         ("REDACT", ["("], "'('"),
     ],
 )
-def test_the_hint_says_how_to_mend_it(key: str, value: Any, mend: str) -> None:
-    assert mend in read({key: value})[1][0].hint
+def test_the_hint_says_how_to_fix_it(key: str, value: Any, fix: str) -> None:
+    assert fix in read({key: value})[1][0].hint
 
 
 def test_a_mistake_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
@@ -240,7 +240,7 @@ def test_a_mistake_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
         for _ in range(3):
             config()
     assert [record.getMessage() for record in caplog.records] == [
-        "SIGNALS_DEMO has no key 'MODUS'. Did you mean 'MODE'?"
+        "SIGNALS_DEMO has an unknown key: 'MODUS'. Did you mean 'MODE'?"
     ]
 
 

@@ -1,4 +1,4 @@
-"""What looks wrong about receivers, in one sentence each, and how to mend it.
+"""What looks wrong about receivers, in one sentence each, and how to fix it.
 
 Django's own receivers and those of this app are not judged.
 """
@@ -27,8 +27,8 @@ MANY = 10
 
 LABELS: dict[str, LazyText] = {
     "twice": _("connected twice"),
-    "many": _("piles up"),
-    "weak": _("may vanish"),
+    "many": _("piling up"),
+    "weak": _("may disappear"),
     "late": _("connected late"),
     "kwargs": _("no **kwargs"),
     "never": _("never called"),
@@ -73,11 +73,13 @@ def _fold(audience: Audience) -> None:
         gone = set(map(id, others))
         audience.listeners = [each for each in audience.listeners if id(each) not in gone]
         message = gettext(
-            "{count} receivers made by this one line listen to the same sender. If it runs again "
-            "and again, as in a view, they pile up, and each makes every firing slower."
+            "This line has connected {count} receivers to the same sender. If it runs "
+            "repeatedly, as in a view, they pile up and slow down every firing."
         ).format(count=first.count)
-        mend = gettext("Connect it once, in AppConfig.ready(), or disconnect it when it is done.")
-        first.problems.append(Problem("many", message, mend))
+        fix = gettext(
+            "Connect it once, in AppConfig.ready(), or disconnect it when it is no longer needed."
+        )
+        first.problems.append(Problem("many", message, fix))
 
 
 class _Earlier:
@@ -109,20 +111,22 @@ def _line(listener: Listener) -> tuple[str, int | None, str]:
 def _twice(listener: Listener, earlier: _Earlier) -> Problem | None:
     if other := earlier.like(same(listener.receiver), listener):
         message = gettext(
-            "It is the same function as number {number}, so it runs twice for one firing."
+            "This is the same function as number {number}, so it runs twice for each firing."
         ).format(number=other.position)
-        mend = gettext("Connect it once, or each time with one sender and dispatch_uid.")
-        return Problem("twice", message, mend)
+        fix = gettext("Connect it once, or always with the same sender and dispatch_uid.")
+        return Problem("twice", message, fix)
     other = earlier.like(_line(listener), listener)
     one, two = listener.function, other.function if other else None
     if other is None or one is None or two is None or one.__module__ == two.__module__:
         return None
     message = gettext(
-        "Number {number} is the same line of code: its module was imported under two names, "
-        "{first} and {second}, so it runs twice for one firing."
+        "Number {number} is the same line of code. Its module was imported under two names, "
+        "{first} and {second}, so it runs twice for each firing."
     ).format(number=other.position, first=two.__module__, second=one.__module__)
-    mend = gettext("Import the module by one name everywhere; a dispatch_uid hides it.")
-    return Problem("twice", message, mend)
+    fix = gettext(
+        "Import the module under one name everywhere. A dispatch_uid only hides the problem."
+    )
+    return Problem("twice", message, fix)
 
 
 def _never(audience: Audience, listener: Listener) -> Problem | None:
@@ -133,7 +137,8 @@ def _never(audience: Audience, listener: Listener) -> Problem | None:
     elif audience.family is Family.MANAGEMENT and _is_app_in_disguise(sender):
         found = (
             gettext(
-                "The sender of this signal is an AppConfig instance, never a class or module."
+                "The sender of this signal is an AppConfig instance, never a class, a module or "
+                "a string."
             ),
             gettext("Connect it in AppConfig.ready() with sender=self."),
         )
@@ -153,14 +158,17 @@ def _silent_model(signal: str, model: Any) -> tuple[str, str] | None:
     label = options.label
     if options.abstract:
         return (
-            gettext("{label} is abstract: only the models made from it send signals.").format(
+            gettext("{label} is abstract: only its concrete subclasses send signals.").format(
                 label=label
             ),
-            gettext("Connect it for each of those, or for every sender, and look at the sender."),
+            gettext(
+                "Connect it to each of them, or to every sender and check the sender in the "
+                "receiver."
+            ),
         )
     if options.swapped:
         return (
-            gettext("{label} is not in use: {other} has taken its place.").format(
+            gettext("{label} is not in use: it is swapped out for {other}.").format(
                 label=label, other=options.swapped
             ),
             gettext("Use sender=settings.{setting}.").format(setting=options.swappable),
@@ -168,7 +176,7 @@ def _silent_model(signal: str, model: Any) -> tuple[str, str] | None:
     if signal == "m2m_changed" and options.local_many_to_many and not _is_between(model):
         name = options.local_many_to_many[0].name
         return (
-            gettext("The sender of m2m_changed is the model between the two, not {label}.").format(
+            gettext("The sender of m2m_changed is the through model, not {label}.").format(
                 label=label
             ),
             gettext("Use sender={model}.{field}.through.").format(
@@ -208,11 +216,11 @@ def _weak(listener: Listener, held: set[int]) -> Problem | None:
     if not listener.is_weak or not _is_inner(listener.receiver) or id(listener.receiver) in held:
         return None
     message = gettext(
-        "It was made inside a function and is held weakly, by no module or class: when the last "
-        "other reference to it goes, it is no longer called, and nothing says so."
+        "It was defined inside a function, and the signal holds only a weak reference to it. "
+        "When the last other reference is gone, Django silently stops calling it."
     )
-    mend = gettext("Move it to the top of its module, or connect it with weak=False.")
-    return Problem("weak", message, mend)
+    fix = gettext("Move it to the top level of its module, or connect it with weak=False.")
+    return Problem("weak", message, fix)
 
 
 # Only a server or a test sends them, after it has imported what it needs.
@@ -233,11 +241,12 @@ def _late(audience: Audience, listener: Listener) -> Problem | None:
     ):
         return None
     message = gettext(
-        "{module} was imported after all apps were ready. Until then it heard nothing, and in a "
-        "process that does not import it, such as a command or a worker, it never does."
+        "{module} was imported after all apps were ready, so the receiver missed all earlier "
+        "firings. A process that does not import the module, such as a command or a worker, "
+        "never calls it."
     ).format(module=module)
-    mend = gettext("Move it to a module that AppConfig.ready() imports.")
-    return Problem("late", message, mend)
+    fix = gettext("Move it to a module that AppConfig.ready() imports.")
+    return Problem("late", message, fix)
 
 
 def _kwargs(listener: Listener) -> Problem | None:
@@ -245,10 +254,10 @@ def _kwargs(listener: Listener) -> Problem | None:
     if function is None or function.__code__.co_flags & CO_VARKEYWORDS:
         return None
     message = gettext(
-        "It does not take **kwargs, so it fails as soon as it is sent an argument that it does "
-        "not name. Django refuses it while DEBUG is on."
+        "It does not accept **kwargs, so it fails when the signal sends an argument that it "
+        "does not name. With DEBUG on, Django refuses to connect it."
     )
-    return Problem("kwargs", message, gettext("Add **kwargs to its arguments."))
+    return Problem("kwargs", message, gettext("Add **kwargs to its parameters."))
 
 
 _NAMES = ("receivers", "signals", "handlers", "signal_handlers", "signal_receivers")
@@ -265,11 +274,11 @@ class Forgotten:
     @property
     def message(self) -> str:
         """Return what is wrong."""
-        return gettext("It connects receivers, but nothing has imported it.")
+        return gettext("This module connects receivers, but nothing has imported it.")
 
     @property
-    def mend(self) -> str:
-        """Return how to mend it."""
+    def fix(self) -> str:
+        """Return how to fix it."""
         return gettext("Import {module} in AppConfig.ready().").format(module=self.module)
 
 

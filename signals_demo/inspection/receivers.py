@@ -25,11 +25,11 @@ _attributes: Callable[[FunctionType], dict[str, Any]] = FunctionType.__dict__["_
 
 
 class Problem(NamedTuple):
-    """Something that looks wrong: a short code, a sentence, and how to mend it."""
+    """Something that looks wrong: a short code, a sentence, and how to fix it."""
 
     code: str
     message: str
-    mend: str
+    fix: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ class Migration(migrations.Migration):
                     "trace_id",
                     models.CharField(
                         blank=True,
-                        help_text="The unit of work in which it fired: a W3C trace id.",
+                        help_text="The unit of work in which it fired, as a W3C trace id.",
                         max_length=32,
                         verbose_name="trace",
                     ),
@@ -48,7 +48,7 @@ class Migration(migrations.Migration):
                     "depth",
                     models.PositiveIntegerField(
                         default=0,
-                        help_text="How many pairs of signals were open around it.",
+                        help_text="Number of signal pairs that were open when it fired.",
                         verbose_name="depth",
                     ),
                 ),
@@ -56,7 +56,7 @@ class Migration(migrations.Migration):
                     "count",
                     models.PositiveIntegerField(
                         default=1,
-                        help_text="How many firings this row stands for.",
+                        help_text="Number of firings that this row stands for.",
                         verbose_name="count",
                     ),
                 ),
@@ -124,7 +124,7 @@ class Migration(migrations.Migration):
                     "call_site",
                     models.CharField(
                         blank=True,
-                        help_text="The line of the project that made it fire.",
+                        help_text="The line of the project's code that made it fire.",
                         max_length=500,
                         verbose_name="call site",
                     ),
@@ -138,7 +138,7 @@ class Migration(migrations.Migration):
                     models.JSONField(
                         blank=True,
                         default=dict,
-                        help_text="For each field: the old and the new value.",
+                        help_text="The old and the new value of each changed field.",
                         verbose_name="changes",
                     ),
                 ),
@@ -231,13 +231,13 @@ class Migration(migrations.Migration):
                 (
                     "ended_at",
                     models.DateTimeField(
-                        help_text="When its latest event fired.", verbose_name="end"
+                        help_text="When its last event fired.", verbose_name="end"
                     ),
                 ),
                 (
                     "duration",
                     models.DurationField(
-                        help_text="Time from its first event to its latest.",
+                        help_text="Time from its first event to its last.",
                         verbose_name="duration",
                     ),
                 ),

@@ -148,8 +148,8 @@ def _searched(text: str) -> Q:
     if not conditions:
         raise NotUnderstood(
             gettext(
-                "“{text}” is no search: give a trace id, a model, an object, a key, a user or a "
-                "signal."
+                "“{text}” is not a valid search. Use a trace id, a model, an object, a key, a "
+                "username or a signal."
             ).format(text=text)
         )
     return any_of(conditions)
@@ -175,9 +175,9 @@ def moment(text: str) -> datetime:
             found = found.astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise NotUnderstood(
-            gettext("“{text}” is no time: write 24h, 2026-01-31 or 2026-01-31T09:30.").format(
-                text=text
-            )
+            gettext(
+                "“{text}” is not a valid time. Use 24h, 2026-01-31 or 2026-01-31T09:30."
+            ).format(text=text)
         ) from error
     return found
 
@@ -209,7 +209,7 @@ def _signal(text: str) -> str:
     near = get_close_matches(name, catalog.built_in(), n=1)
     if near and name not in catalog.built_in() and "." not in name:
         raise NotUnderstood(
-            gettext("There is no signal “{text}”: did you mean {near}?").format(
+            gettext("There is no signal “{text}”. Did you mean {near}?").format(
                 text=text, near=near[0]
             )
         )
@@ -226,7 +226,7 @@ def _trace(text: str) -> str:
     if not found:
         raise NotUnderstood(
             gettext(
-                "“{text}” is no trace: give its 32 hexadecimal digits or a traceparent."
+                "“{text}” is not a trace id. Use 32 hexadecimal digits or a traceparent."
             ).format(text=text)
         )
     return found
@@ -236,7 +236,7 @@ def _one_among(allowed: Sequence[str]) -> Callable[[str], str]:
     def read(text: str) -> str:
         if text not in allowed:
             raise NotUnderstood(
-                gettext("There is no “{text}”: choose one of {choices}.").format(
+                gettext("There is no “{text}”. Use one of {choices}.").format(
                     text=text, choices=", ".join(filter(None, allowed))
                 )
             )
@@ -273,7 +273,9 @@ def selected(given: Mapping[str, Sequence[str]]) -> Selection:
     values: dict[str, Any] = {}
     for name, texts in given.items():
         if any(clean(text) != text for text in texts):  # databases refuse to compare with it
-            raise NotUnderstood(gettext("A filter has a character that no event has."))
+            raise NotUnderstood(
+                gettext("A filter contains a character that no event can contain.")
+            )
         read = tuple(map(_READERS[name], texts))
         values[name] = read[-1] if name in SINGLE else read
     return Selection(**values)

@@ -24,12 +24,12 @@ _LONGEST = 255
 FORMS = (
     (
         "4bf92f3577b34da6a3ce929d0e0e4736",
-        _("a trace: one request, command or task, in order; its traceparent will do"),
+        _("a trace: the events of one request, command or task; a traceparent works too"),
     ),
     ("auth.User", _("a model")),
-    ("auth.User 5", _("one object: its model and its key")),
-    ("5", _("the key of an object of any model")),
-    ("admin", _("a user's login name: what that user did")),
+    ("auth.User 5", _("one object: its model and key")),
+    ("5", _("an object key, of any model")),
+    ("admin", _("a username: what that user did")),
     ("post_save", _("a signal")),
 )
 """An example of each form of search, and what it looks for."""
@@ -55,9 +55,7 @@ def understand(text: str) -> Search:
     if len(text) > _LONGEST:
         return _not_understood()
     if trace_id := trace_id_in(text):
-        return Search(
-            gettext("One trace, in the order of firing."), [{"trace_id": trace_id}], trace_id
-        )
+        return Search(gettext("One trace, in firing order."), [{"trace_id": trace_id}], trace_id)
     if name := signal_named(text):
         return Search(gettext("The signal {name}.").format(name=name), [{"signal": name}])
     first, _space, key = text.partition(" ")
@@ -117,10 +115,10 @@ def _about(model: type[Model], key: str) -> Search:
 def _key_or_sender(text: str) -> Search:
     # A sender that is no model of this project: a class, an app, a model that is gone.
     return Search(
-        gettext("The object key {text}, or a sender of this name.").format(text=text),
+        gettext("The object key {text}, or a sender with this name.").format(text=text),
         [{"object_pk": text}, {"sender": text}],
     )
 
 
 def _not_understood() -> Search:
-    return Search(gettext("There is no search for this. You can look for:"))
+    return Search(gettext("This search is not supported. You can search for:"))

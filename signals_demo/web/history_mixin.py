@@ -24,7 +24,7 @@ OWN = "admin"
 VIEWS: Views = {
     "": (_("Changes"), CHANGES),
     "all": (_("All firings"), Q()),
-    OWN: (_("Through the admin"), Q()),
+    OWN: (_("Admin history"), Q()),
 }
 
 

@@ -24,7 +24,7 @@ def chosen(request: HttpRequest, views: Views) -> str:
     """Return the name of the view that an address asks for. Raises `Http404` for another."""
     name = request.GET.get(SHOW_VAR, "")
     if name not in views:
-        raise Http404(gettext("There is no such view of the history."))
+        raise Http404(gettext("There is no such history view."))
     return name
 
 

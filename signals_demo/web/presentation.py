@@ -266,9 +266,11 @@ def changes(event: SignalEvent) -> list[Change]:
 
 _OUTCOMES: Mapping[str, LazyText] = {
     Outcome.COMMITTED: _("Its transaction was committed."),
-    Outcome.ROLLED_BACK: _("Its transaction was rolled back: the database kept nothing of it."),
-    Outcome.OPEN: _("Not known: its transaction had not ended when this was stored."),
-    "": _("No transaction was concerned."),
+    Outcome.ROLLED_BACK: _(
+        "Its transaction was rolled back. The database kept none of its changes."
+    ),
+    Outcome.OPEN: _("Unknown: its transaction was still open when the event was stored."),
+    "": _("No transaction was involved."),
 }
 
 

@@ -27,7 +27,7 @@ MANY_CHANGES = 6
 _VERBS: dict[str, LazyText] = {
     "post_add": _("Linked"),
     "post_remove": _("Unlinked"),
-    "post_clear": _("Emptied"),
+    "post_clear": _("Cleared"),
     "post_delete": _("Deleted"),
     "user_logged_in": _("Logged in"),
     "user_logged_out": _("Logged out"),

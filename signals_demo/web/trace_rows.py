@@ -70,7 +70,7 @@ class Row:
         undone = " signals-undone" if self.is_undone else ""
         closing = f' id="{self.closing_anchor}"' if self.node.closing else ""
         badges = "".join(_badge(*badge) for badge in self.badges)
-        began_at, took = escape(gettext("began at")), self.told.duration
+        began_at, took = escape(gettext("started at")), self.told.duration
         return SafeString(
             f'<div class="signals-row{undone}"{closing}>'
             f'<div class="signals-event"><span class="signals-pair">{badges}</span>'

@@ -55,8 +55,8 @@ def test_no_page_has_to_be_scrolled_sideways(page: Page, language: str) -> None:
 @pytest.mark.parametrize("language", OTHERS)
 def test_what_a_script_says(page: Page, language: str) -> None:
     with override(language):
-        paused, go_on = gettext("Paused"), gettext("Go on")
-    assert (paused, go_on) != ("Paused", "Go on")
+        paused, go_on = gettext("Paused"), gettext("Resume")
+    assert (paused, go_on) != ("Paused", "Resume")
     page.goto(f"{LOG}live/")
     page.locator(".signals-live-bar button").click()
     expect(page.locator(".signals-live-state")).to_have_text(paused)

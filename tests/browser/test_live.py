@@ -105,7 +105,7 @@ def test_it_pauses_and_then_shows_what_was_missed(
     visitor.goto("/lessons/model/")
     assert not watcher.asks()
     expect(trace).to_have_count(before)
-    press("Go on")
+    press("Resume")
     expect(watcher.state).to_have_text("Live")
     expect(trace).to_have_count(before + 1)
 
@@ -156,7 +156,7 @@ def test_a_permission_that_was_taken_away(open_window: Callable[[], Window], dem
     watcher = Watcher(window.page)
     expect(watcher.state).to_have_text("Live")
     run_in(demo.log.parent, f"{find}may_view.user_set.clear()")
-    expect(watcher.state).to_have_text(re.compile("You may not read the log any more"))
+    expect(watcher.state).to_have_text(re.compile("You no longer have permission to read the log"))
     assert not watcher.asks()
     # The browser notes the refusal.
     assert [text for text in window.complaints if "403" not in text] == []
@@ -185,7 +185,7 @@ def test_without_scripts_it_shows_the_latest(chromium: Browser, demo: Server) ->
         watcher = Watcher(window.page)
         expect(watcher.trace("POST /admin/login/").first).to_be_visible()
         expect(window.page.get_by_role("button", name="Pause")).to_have_count(0)
-        window.page.get_by_role("link", name="Load the page again").click()
+        window.page.get_by_role("link", name="Reload the page").click()
         expect(watcher.trace(f"GET {LIVE}").first).to_be_visible()
 
 

@@ -17,7 +17,7 @@ def test_the_page_narrows_down(window: Window) -> None:
     page.get_by_role("button", name="Show").click()
     expect(page.locator("#post_save")).to_contain_text("count_copies")
     expect(page.locator("#user_logged_in")).to_have_count(0)
-    page.get_by_role("link", name="Show everything").click()
+    page.get_by_role("link", name="Show all").click()
     expect(page.locator("#user_logged_in")).to_contain_text("welcome")
 
 

@@ -33,7 +33,7 @@ def test_from_an_event_to_its_row_and_back(page: Page) -> None:
     expect(row).to_contain_text("user_logged_in")
     expect(row).to_be_in_viewport()
     row.get_by_role("link", name="user_logged_in").click()
-    expect(page.get_by_role("heading", level=2, name="What fired")).to_be_visible()
+    expect(page.get_by_role("heading", level=2, name="Event", exact=True)).to_be_visible()
 
 
 def test_the_bars_stand_where_the_scale_is(page: Page) -> None:

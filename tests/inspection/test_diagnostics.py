@@ -80,14 +80,14 @@ def loaded_as(name: str, path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleT
     return module
 
 
-def test_every_code_has_a_label_and_every_problem_says_how_to_mend_it() -> None:
+def test_every_code_has_a_label_and_every_problem_says_how_to_fix_it() -> None:
     paid.connect(plain)
     paid.connect(plain, dispatch_uid="mail")
     (problem,) = judged()[1].problems
     assert problem.code in LABELS
     assert "number 1" in problem.message
     assert problem.message.endswith(".")
-    assert problem.mend.endswith(".")
+    assert problem.fix.endswith(".")
 
 
 def test_nothing_looks_wrong_about_the_demo_project() -> None:
@@ -268,7 +268,7 @@ def test_a_receiver_without_kwargs() -> None:
 
 def found_never(signal: str, receiver: Callable[..., None] = plain) -> list[tuple[str, str]]:
     return [
-        (problem.message, problem.mend)
+        (problem.message, problem.fix)
         for each in judged(signal)
         if each.receiver is receiver
         for problem in each.problems
@@ -284,7 +284,7 @@ class Base(models.Model):
 
 def test_an_abstract_model_sends_nothing() -> None:
     signals.post_save.connect(plain, sender=Base)
-    ((message, _mend),) = found_never("post_save")
+    ((message, _fix),) = found_never("post_save")
     assert "playground.Base is abstract" in message
 
 
@@ -299,17 +299,17 @@ def test_a_swapped_model_sends_nothing() -> None:
         globals()["SwappedOrder"] = SwappedOrder  # as a module that imports it has it
         try:
             signals.post_save.connect(plain, sender=SwappedOrder)
-            ((message, mend),) = found_never("post_save")
+            ((message, fix),) = found_never("post_save")
         finally:
             del globals()["SwappedOrder"]
-    assert "playground.Order has taken its place" in message
-    assert "settings.SHOP_ORDER" in mend
+    assert "swapped out for playground.Order" in message
+    assert "settings.SHOP_ORDER" in fix
 
 
 def test_the_sender_of_m2m_changed_is_the_model_between() -> None:
     signals.m2m_changed.connect(plain, sender=Book)
-    ((_message, mend),) = found_never("m2m_changed")
-    assert "Book.tags.through" in mend
+    ((_message, fix),) = found_never("m2m_changed")
+    assert "Book.tags.through" in fix
 
 
 @pytest.mark.parametrize("config", [PlaygroundConfig, sys.modules[__name__]], ids=str)

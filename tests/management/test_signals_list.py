@@ -197,7 +197,7 @@ def test_the_shape_of_the_json(data: dict[str, Any]) -> None:
         "problems": [],
     }
     assert first["sender"] == "shop.Order"
-    assert third["problems"][0].keys() == {"code", "message", "mend"}
+    assert third["problems"][0].keys() == {"code", "message", "fix"}
     (paid,) = [each for each in data["signals"] if each["name"] == "shop.signals.order_paid"]
     assert (paid["family"], paid["owner"]) == (None, "project")
     assert [(each["name"], each["async"], each["weak"]) for each in paid["receivers"]] == [

@@ -209,7 +209,7 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_a_filter_that_means_nothing() -> None:
-    with pytest.raises(CommandError, match="did you mean post_save"):
+    with pytest.raises(CommandError, match="Did you mean post_save"):
         exported("--signal", "post_sav")
 
 

@@ -61,7 +61,7 @@ def test_saves_links_and_the_end(book: Book, tag: Tag) -> None:
         "Changed playground.Book",
         "Linked playground.Book_tags tags",
         "Unlinked playground.Book_tags tags",
-        "Emptied playground.Book_tags tags",
+        "Cleared playground.Book_tags tags",
         "Deleted playground.Book",
     ]
 

@@ -149,7 +149,7 @@ def test_deleting_other_models_still_works(admin_client: Client, selected: bool)
 
 def test_an_empty_log_says_so(reader: Client) -> None:
     assert "Nothing is recorded yet" in text_of(reader, LIST)
-    assert "No event matches" in text_of(reader, LIST, view="errors")
+    assert "No events match" in text_of(reader, LIST, view="errors")
 
 
 def test_a_row_tells_what_a_person_scans_for(reader: Client) -> None:
@@ -312,13 +312,13 @@ def test_a_page_ends_where_it_has_looked_through_many_events(
     pages = walked(reader, "next", **params)
     assert list(chain(*pages)) == wanted
     assert len(pages) > 1
-    assert "Many firings were looked through" in text_of(reader, LIST, **params)
-    assert "No event matches" not in text_of(reader, LIST, **params)
+    assert "The search stopped after many events" in text_of(reader, LIST, **params)
+    assert "No events match" not in text_of(reader, LIST, **params)
     last = params
     while following := followed(reader, "next", **last):
         last = following
     assert list(chain(*walked(reader, "prev", **last)[::-1])) == wanted
-    assert "Many firings were looked through" not in text_of(reader, LIST, **last)
+    assert "The search stopped after many events" not in text_of(reader, LIST, **last)
 
 
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -373,7 +373,7 @@ def test_a_signal_and_a_sender_that_never_met_cost_no_more_than_any_other_page(
     scattered(12)
     params = {"signal": "user_logged_in", "sender": "shop.Order"}
     with CaptureQueriesContext(connection) as queries:
-        assert "Many firings were looked through" in text_of(reader, LIST, **params)
+        assert "The search stopped after many events" in text_of(reader, LIST, **params)
     assert len([each for each in queries if "signals_demo_signalevent" in each["sql"]]) == 2
     assert list(chain(*walked(reader, "next", **params))) == []
 
@@ -397,7 +397,7 @@ def test_what_was_not_committed_is_found_however_long_ago(
         ]
         assert listed(reader, outcome=outcome, **params) == lost
         text = text_of(reader, LIST, outcome=outcome, **params)
-        assert "Many firings were looked through" not in text
+        assert "The search stopped after many events" not in text
 
 
 @pytest.mark.parametrize(
@@ -500,8 +500,8 @@ def test_another_search_says_what_can_be_searched(reader: Client, text: str) -> 
     SignalEventFactory.create()
     with CaptureQueriesContext(connection) as queries:
         page = text_of(reader, LIST, q=text)
-    assert "You can look for" in page
-    assert "one object: its model and its key" in page
+    assert "You can search for" in page
+    assert "one object: its model and key" in page
     assert not any("FROM" in q["sql"] and "signalevent" in q["sql"] for q in queries)
 
 
@@ -525,7 +525,7 @@ def test_every_family_has_its_page(reader: Client, name: str) -> None:
         for argument in known.arguments:
             assert f"<code>{argument.name}</code>" in text
     else:
-        assert "no built-in signal" in text
+        assert "not a built-in signal" in text
 
 
 def test_arguments_come_in_the_order_of_the_documentation(reader: Client) -> None:
@@ -631,7 +631,7 @@ def test_a_long_trace_is_shown_around_the_event(reader: Client) -> None:
     response = reader.get(page_of(events[250]))
     shown = [node.event.position for node in response.context["nodes"]]
     assert shown == list(range(151, 352))
-    assert b"the part around the event" in response.content
+    assert b"Only the events around this one" in response.content
 
 
 def test_deep_nesting_does_not_break_the_page(reader: Client) -> None:
@@ -729,13 +729,13 @@ def test_no_address_breaks_the_list(reader: Client, query: str) -> None:
 def test_a_wrong_address_leads_to_the_whole_list_and_says_so(reader: Client, query: str) -> None:
     response = reader.get(f"{LIST}?{query}", follow=True)
     assert response.redirect_chain == [(f"{LIST}?e=1", 302)]
-    assert b"so everything is shown" in response.content
+    assert b"so all events are shown" in response.content
 
 
 def test_an_address_that_is_wrong_again_does_not_blame_the_database(reader: Client) -> None:
     response = reader.get(f"{LIST}?e=1&view=x", follow=True)
     assert response.redirect_chain == [("?e=1", 302)]
-    assert b"so everything is shown" in response.content
+    assert b"so all events are shown" in response.content
 
 
 def test_other_columns_cannot_be_filtered(reader: Client) -> None:
@@ -834,7 +834,7 @@ def test_links_survive_a_thousand_separator(settings: Any, reader: Client) -> No
 def test_a_page_says_that_recording_is_switched_off(
     reader: Client, name: str, settings: Any
 ) -> None:
-    said = "Recording is switched off by the setting ENABLED"
+    said = "Recording is off: the setting ENABLED is False"
     for is_on in (True, False):
         settings.SIGNALS_DEMO = {"STRICT": True, "ENABLED": is_on}
         assert (said in text_of(reader, f"{LIST}{name}")) is not is_on

@@ -116,7 +116,7 @@ def test_links_are_told_by_the_name_of_their_relation(
     assert "<ins>[41, 42]</ins>" in text
     assert "[43]" not in text
     assert text.count('<span class="signals-field">tags</span>') == 2
-    assert "Emptied" in text
+    assert "Cleared" in text
 
 
 def test_what_one_request_did_stands_together(reader: Client, book: Book) -> None:
@@ -134,7 +134,7 @@ def test_firings_that_change_nothing_are_in_another_tab(
     reader: Client, book: Book, event_of: Callable[..., SignalEvent]
 ) -> None:
     event_of(signal="post_init")
-    assert "Nothing is recorded about this object" in text_of(reader, page_of(book))
+    assert "No events are recorded for this object" in text_of(reader, page_of(book))
     assert "post_init" in text_of(reader, page_of(book), show="all")
 
 
@@ -177,8 +177,8 @@ def test_a_scan_without_changes_says_that_there_may_be_more(
     for n in range(5):
         event_of(signal="post_init", occurred_at=NOW + timedelta(seconds=n))
     text = text_of(reader, page_of(book))
-    assert "There may be more further back" in text
-    assert "Nothing is recorded about" not in text
+    assert "There may be more matches further back" in text
+    assert "No events are recorded for" not in text
 
 
 def test_without_the_permission_it_is_djangos_own_page(
@@ -305,7 +305,7 @@ def test_the_tag_shows_the_latest_changes(
 def test_the_tag_keeps_a_secret_key_out_of_its_links() -> None:
     session = Session.objects.create(session_key="hush", expire_date=NOW)
     text = shown(session, user_with("view_signalevent"))
-    assert "No change is recorded" in text
+    assert "No changes are recorded" in text
     assert "hush" not in text
 
 
@@ -349,7 +349,7 @@ def test_the_tag_takes_a_lazy_instance_and_leaves_out_what_is_none(
     assert "<ins>5</ins>" in shown(SimpleLazyObject(lambda: book), user)
     assert shown("", user) == ""
     assert shown(None, user) == ""
-    assert "No change is recorded" in shown(Tag.objects.create(name="new"), user)
+    assert "No changes are recorded" in shown(Tag.objects.create(name="new"), user)
 
 
 @pytest.mark.applies(connection.vendor != "mysql")  # which cannot take a rename back
@@ -359,5 +359,5 @@ def test_a_log_out_of_reach_does_not_break_the_page(
     user = user_with("view_signalevent")
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE signals_demo_signalevent RENAME TO elsewhere")
-    assert "cannot be read just now" in shown(book, user)
+    assert "cannot be read at the moment" in shown(book, user)
     assert Book.objects.get() == book

@@ -71,7 +71,7 @@ def test_without_a_script_it_shows_the_latest_by_trace(reader: Client) -> None:
     assert text.index("POST /refund/3/") < text.index("POST /checkout/")
     shown = SIGNAL.findall(text[text.index("POST /checkout/") :])
     assert shown == [event.signal for event in checkout]
-    for part in ("Load the page again", "maria", "signals-depth-2", "shop/views.py:42", "badge"):
+    for part in ("Reload the page", "maria", "signals-depth-2", "shop/views.py:42", "badge"):
         assert part in text
     assert f"/admin/signals_demo/signalevent/traces/{checkout[0].trace_id}/" in Markup(text).links
 
@@ -154,14 +154,14 @@ def test_who_is_far_behind_goes_on_from_the_end(reader: Client) -> None:
     assert last is not None
     news = asked(reader, last.pk - STEP - 50)
     assert news["count"] == MOST
-    assert "More fired" in news["html"]
+    assert "More events fired" in news["html"]
     assert news["after"].split("-")[0] == str(last.pk)
     news = asked(reader, last.pk - MOST - 1)
     assert news["count"] == MOST
-    assert "More fired" in news["html"]
+    assert "More events fired" in news["html"]
     news = asked(reader, last.pk - MOST)
     assert news["count"] == MOST
-    assert "More fired" not in news["html"]
+    assert "More events fired" not in news["html"]
 
 
 def test_what_is_far_back_is_not_looked_for(reader: Client) -> None:

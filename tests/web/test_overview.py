@@ -92,7 +92,7 @@ def test_it_says_how_many_events_are_still_missing(reader: Client, monkeypatch: 
     found = overview(reader)
     assert found.firings == 5
     assert found.behind == 3
-    assert b"3 new events are still being added up" in reader.get(PAGE).content
+    assert b"3 new events are not counted here yet" in reader.get(PAGE).content
 
 
 def test_what_is_odd_is_told(reader: Client) -> None:
@@ -224,7 +224,9 @@ def test_bars_are_told_in_24_hours_in_each_language(reader: Client) -> None:
 
 def test_an_empty_log_has_an_overview(reader: Client) -> None:
     for span in LENGTHS:
-        assert "Nothing fired in this time." in reader.get(PAGE, {"time": span}).content.decode()
+        assert (
+            "No signals fired in this period." in reader.get(PAGE, {"time": span}).content.decode()
+        )
 
 
 @pytest.mark.parametrize("time", ["", "5m", "1y", "'", "24h/1h"])

@@ -43,7 +43,7 @@ def test_it_tells_what_was_done_newest_first(reader: Client) -> None:
         [f"Changed auth.User {user.pk}", f"Logged in auth.User {user.pk}"],
     ]
     text = response.content.decode()
-    for part in ("What maria did", "203.0.113.7", "POST /checkout/", "<ins>3</ins>"):
+    for part in ("Activity of maria", "203.0.113.7", "POST /checkout/", "<ins>3</ins>"):
         assert part in text
     assert "Nov. 22, 2026" in text
     assert "jonas" not in text
@@ -53,7 +53,7 @@ def test_it_tells_what_was_done_newest_first(reader: Client) -> None:
 def test_the_name_is_the_one_recorded_last(reader: Client) -> None:
     for n, name in enumerate(("maria", "maria.lopez")):
         SignalEventFactory.create(actor_pk="7", actor=name, occurred_at=NOW + timedelta(seconds=n))
-    assert "What maria.lopez did" in text_of(reader, page_of(7))
+    assert "Activity of maria.lopez" in text_of(reader, page_of(7))
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_tabs(reader: Client, show: str, signals: list[str]) -> None:
 
 def test_a_tab_with_nothing_in_it_says_so(reader: Client) -> None:
     SignalEventFactory.create(actor_pk="7", signal="post_init")
-    assert "Nothing of this kind" in text_of(reader, page_of(7))
+    assert "No events of this kind" in text_of(reader, page_of(7))
 
 
 def test_older_deeds_follow(reader: Client) -> None:

@@ -77,7 +77,7 @@ def test_every_signal_has_an_anchor(reader: Client) -> None:
 
 def test_the_receivers_of_the_project_stand_out(reader: Client) -> None:
     text = text_of(reader)
-    loud, _fold, quiet = text.partition("signals have no receivers but those of Django")
+    loud, _fold, quiet = text.partition("signals have only receivers of Django")
     assert shown(loud)["user_logged_in"] == ["welcome"]
     assert shown(loud)["post_save"] == ["count_copies", "confirm"]
     assert "pre_init" not in shown(loud)
@@ -99,11 +99,11 @@ def test_numbers_are_not_for_people(reader: Client, settings: Any) -> None:
     finally:
         paid.receivers.clear()
     assert '<li value="1001">' in text
-    assert f"This is process {os.getpid()}," in text
+    assert f"This is process {os.getpid()}." in text
 
 
 def test_it_says_which_process_it_shows(reader: Client) -> None:
-    assert f"This is process {os.getpid()}, whose apps have been ready since" in text_of(reader)
+    assert f"This is process {os.getpid()}. Its apps have been ready since" in text_of(reader)
 
 
 def test_one_signal_shows_all_its_receivers_in_calling_order(reader: Client) -> None:
@@ -155,19 +155,19 @@ def test_only_what_looks_wrong(reader: Client, twice: None) -> None:
         "pre_save": [*shown(text)["pre_save"][:-1], shown(text)["pre_save"][-1]]
     }
     assert "connected twice" in text
-    assert "so it runs twice for one firing" in text
+    assert "so it runs twice for each firing" in text
     assert "?problems=on" in Markup(text_of(reader)).links
 
 
 def test_nothing_is_left_of_a_choice(reader: Client) -> None:
-    assert "No receiver looks wrong." in text_of(reader, "?problems=on&signal=pre_delete")
+    assert "No problems found." in text_of(reader, "?problems=on&signal=pre_delete")
 
 
 @pytest.mark.parametrize(
     ("query", "remark"),
     [
-        ("signal=post_sav", "There is no post_sav here; did you mean post_save?"),
-        ("sender=playground.Bok", "did you mean playground.Book?"),
+        ("signal=post_sav", "There is no post_sav here. Did you mean post_save?"),
+        ("sender=playground.Bok", "Did you mean playground.Book?"),
         ("owner=nobody", "There is no nobody here."),
         ("signal=%3Cb%3E", "There is no &lt;b&gt; here."),
         ("signal=%00", "There is no"),

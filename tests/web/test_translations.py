@@ -264,7 +264,7 @@ def test_a_page_that_is_not_there_says_so_in_the_language(
     client.force_login(user)
     language = to_language(locale)
     text = read(client, f"{LIST}traces/{'0' * 32}/", language, status=404)
-    assert catalogue(locale).find("No such trace").msgstr in Words(text).found
+    assert catalogue(locale).find("Trace not found").msgstr in Words(text).found
 
 
 @in_admin
@@ -299,7 +299,7 @@ def test_the_terminal_stays_english(locale: str, capsys: pytest.CaptureFixture[s
     failed_trace()
     with override(to_language(locale)):
         call_command("signals_tail", "--no-follow")
-        with pytest.raises(CommandError, match="is no time"):
+        with pytest.raises(CommandError, match="is not a valid time"):
             call_command("signals_export", "--since", "yesterday")
     told = capsys.readouterr().out
     assert "── request POST /refund/3/" in told

@@ -100,7 +100,7 @@ class Command(BaseCommand):
                 self._tell_signal(audience)
         for each in missing:
             self.stdout.write(printable(each.file))
-            self._warn(f"{each.message} {each.mend}")
+            self._warn(f"{each.message} {each.fix}")
 
     def _sum_up(self, shown: list[Audience], missing: list[Forgotten], *, left_out: int) -> None:
         total, wrong = _total(shown), _wrong(shown, missing)
@@ -121,7 +121,7 @@ class Command(BaseCommand):
             self._tell_pair(f"{each.position:>4}  ", _what(each), column, _for_whom(each))
             self._tell_pair(MARGIN, _where(each), column, _how(each))
             for problem in each.problems:
-                self._warn(f"{problem.message} {problem.mend}")
+                self._warn(f"{problem.message} {problem.fix}")
 
     def _tell_pair(self, margin: str, left: str, column: int, right: str) -> None:
         if len(left) < column and len(margin) + column + len(right) <= WIDTH:
@@ -161,7 +161,7 @@ def _where(listener: Listener) -> str:
 def _for_whom(listener: Listener) -> str:
     if listener.sender is None:
         return "any sender"
-    return printable(listener.sender.label) or "a sender that cannot be named"
+    return printable(listener.sender.label) or "an unnamed sender"
 
 
 def _how(listener: Listener) -> str:

@@ -22,7 +22,7 @@ def show(log: LogAdmin, request: HttpRequest) -> HttpResponseBase:
     wanted = request.GET.get("format", "csv")
     try:
         if wanted not in FORMATS:
-            raise NotUnderstood(gettext("There is no such format: ask for csv or jsonl."))
+            raise NotUnderstood(gettext("There is no such format. Use csv or jsonl."))
         now = timezone.now()
         selection = in_address(request.GET)
         selection = replace(selection, until=min(selection.until or now, now))

@@ -45,7 +45,7 @@ def show(log: LogAdmin, request: HttpRequest) -> HttpResponse:
         log,
         request,
         "admin/signals_demo/guide.html",
-        _("The signals of Django"),
+        _("Django's signals"),
         chapters=[
             (family, marked(family.description), list(found))
             for family, found in groupby(topics, _family)

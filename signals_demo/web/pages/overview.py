@@ -263,7 +263,7 @@ class Overview:
         found = self._figures.origins.most_common(MOST)
         return [
             Line(
-                name or gettext("without a name"),
+                name or gettext("unnamed"),
                 str(dict(Origin.choices).get(origin, origin)),
                 firings,
                 _share(firings, found[0][1]),

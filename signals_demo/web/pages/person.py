@@ -22,7 +22,7 @@ _DEEDS = (
     "post_migrate",
 )
 VIEWS: Views = {
-    "": (_("What was done"), CHANGES | Q(signal__in=_DEEDS)),
+    "": (_("Actions"), CHANGES | Q(signal__in=_DEEDS)),
     "requests": (_("Requests"), Q(signal__in=("request_started", "got_request_exception"))),
     "all": (_("All firings"), Q()),
 }
@@ -35,12 +35,12 @@ def show(log: LogAdmin, request: HttpRequest, actor_pk: str) -> HttpResponse:
     view = chosen(request, VIEWS)
     latest, earliest = recorded.ends() if "\0" not in actor_pk else (None, None)
     if latest is None:
-        raise Http404(gettext("Nothing is recorded of such a person."))
+        raise Http404(gettext("No events are recorded for this user."))
     return render(
         log,
         request,
         "admin/signals_demo/person.html",
-        gettext("What {name} did").format(name=latest.actor or actor_pk),
+        gettext("Activity of {name}").format(name=latest.actor or actor_pk),
         latest=latest,
         earliest=earliest,
         user_url=log.object_url(request, get_user_model(), actor_pk),

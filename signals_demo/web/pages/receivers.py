@@ -72,9 +72,9 @@ class Section:
 
 def _remark(error: NoSuchName) -> str:
     if error.near:
-        text = gettext("There is no {name} here; did you mean {near}? Everything is shown.")
+        text = gettext("There is no {name} here. Did you mean {near}? All receivers are shown.")
     else:
-        text = gettext("There is no {name} here. Everything is shown.")
+        text = gettext("There is no {name} here. All receivers are shown.")
     return text.format(name=error.name, near=error.near)
 
 

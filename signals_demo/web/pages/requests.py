@@ -37,8 +37,8 @@ KINDS: Mapping[str, tuple[LazyText, Condition]] = {
     "requests": (_("Requests"), {"origin": Origin.REQUEST}),
     "commands": (_("Commands"), {"origin": Origin.COMMAND}),
     "tasks": (_("Tasks"), {"origin": Origin.TASK}),
-    "errors": (_("With an exception"), {"errors__gt": 0}),
-    "undone": (_("With a rollback"), {"rolled_back__gt": 0}),
+    "errors": (_("With exceptions"), {"errors__gt": 0}),
+    "undone": (_("With rollbacks"), {"rolled_back__gt": 0}),
 }
 ORDERS: Mapping[str, tuple[LazyText, Order]] = {
     "": (_("Newest first"), Order({"-started_at": datetime, "-pk": int})),
@@ -219,7 +219,7 @@ def show(log: LogAdmin, request: HttpRequest) -> HttpResponse:
         log,
         request,
         "admin/signals_demo/requests.html",
-        _("Requests and other work"),
+        _("Requests and other traces"),
         lines=lines(page.traces, Links(log.admin_site.name)),
         wanted=wanted,
         tabs=[

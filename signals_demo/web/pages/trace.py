@@ -75,7 +75,7 @@ def _no_part() -> Http404:
 
 def unknown(log: LogAdmin, request: HttpRequest, trace_id: str) -> HttpResponse:
     """Return a page that says that nothing is recorded of a trace."""
-    template, title = "admin/signals_demo/trace_unknown.html", gettext("No such trace")
+    template, title = "admin/signals_demo/trace_unknown.html", gettext("Trace not found")
     response = render(log, request, template, title, trace_id=trace_id)
     response.status_code = 404
     return response
