@@ -31,7 +31,7 @@ from signals_demo.capture.recorder import (
     streak_of,
 )
 from signals_demo.conf import config
-from signals_demo.delivery.throttle import pace
+from signals_demo.delivery.throttle import throttle
 from signals_demo.delivery.writer import writer
 from signals_demo.events import Attribution, Description, Text
 from signals_demo.serialize import arguments, diff
@@ -371,7 +371,7 @@ def on_request_started(name: str, describer: Describer, sender: Any, named: Name
     ):
         # Its server never closed the response, and this thread has gone on to the next one.
         _leave_poll(unfinished)
-        pace.end(unfinished)
+        throttle.end(unfinished)
         close(unfinished)
         around = current.get()
     if trace.is_poll:
@@ -380,7 +380,7 @@ def on_request_started(name: str, describer: Describer, sender: Any, named: Name
         record(name, trace, describer(sender, named), 0)
     pair = Scope(trace, around, 1, _REQUEST)
     current.set(pair)
-    pace.begin(pair)
+    throttle.begin(pair)
     if scope is not None:
         # A context variable set in a receiver may not reach the view.
         scope[SCOPE_KEY] = pair
@@ -399,7 +399,7 @@ def on_request_finished(name: str, describer: Describer, sender: Any, named: Nam
         on_single(name, describer, sender, named)
         return
     trace = pair.trace
-    pace.end(pair)
+    throttle.end(pair)
     if trace.is_poll:
         close(pair)
         return

@@ -6,8 +6,8 @@ from typing import TypeVar
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from signals_demo.delivery.sqlite_lock import turns
-from signals_demo.delivery.throttle import pace
+from signals_demo.delivery.sqlite_lock import sqlite_lock
+from signals_demo.delivery.throttle import throttle
 from signals_demo.sinks.base import NotReady, Session
 
 Item = TypeVar("Item")
@@ -18,19 +18,19 @@ class SharedSession(Session):
 
     @contextmanager
     def lock(self, connection: BaseDatabaseWrapper) -> Iterator[None]:
-        with turns.writing(connection) as is_free:
+        with sqlite_lock.hold(connection) as is_free:
             if not is_free:
                 raise NotReady("a transaction of the project's has not ended")
             yield
 
     def give_way(self) -> None:
-        pace.give_way()
+        throttle.give_way()
 
     def steps(self, items: Iterable[Item]) -> Iterator[Item]:
-        return pace.steps(items)
+        return throttle.steps(items)
 
     def portions(self, items: Sequence[Item]) -> Iterator[Sequence[Item]]:
-        return pace.portions(items)
+        return throttle.portions(items)
 
 
 session = SharedSession()

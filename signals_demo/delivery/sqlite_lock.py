@@ -1,8 +1,8 @@
-"""Keeps the writer's thread and the host's transactions from each other on SQLite.
+"""Keeps the worker's and the project's transactions apart on SQLite.
 
-A transaction that has read, and then wants to write while another connection is writing, is
-refused by SQLite at once, however long its time-out. So the writer waits until no transaction of
-this process is open, and one that begins while it writes waits until it is done: milliseconds.
+SQLite refuses a transaction that has read and then wants to write while another connection writes:
+at once, whatever its timeout. So the worker waits until no transaction of this process is open,
+and one that begins while the worker writes waits until it is done: milliseconds.
 """
 
 import threading
@@ -14,75 +14,78 @@ from weakref import WeakSet
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from signals_demo.conf import config
+from signals_demo.forks import after_fork
 from signals_demo.tracing import transactions
 
-PATIENCE = 0.2  # seconds that the writer waits for the host, before it tries again later
-STARVED = 1.0  # seconds after which the writer asks the host's new transactions to wait
-INSISTENCE = 1.0  # seconds that a starved writer waits
-COURTESY = 0.1  # seconds that a new transaction then waits, at the most
-LONGEST = 5.0  # seconds that it waits for a batch being written, as SQLite itself would
+WAIT = 0.2  # seconds that the worker waits for the project, before it tries again later
+STARVED_AFTER = 1.0  # seconds after which it has new transactions of the project wait
+STARVED_WAIT = 1.0  # seconds that it waits then
+LET_WORKER_FIRST = 0.1  # seconds that a new transaction waits then, at most
+LONGEST_BATCH = 5.0  # seconds that it waits for a batch being written, as SQLite itself would
 
 
-class Turns:
+class SqliteLock:
     """Who may use the database that holds the events, where it is SQLite."""
 
     def __init__(self) -> None:
-        self.start_afresh()
+        self.reset()
 
-    def start_afresh(self) -> None:
-        """Begin as a forked child must: the threads that held a turn are gone."""
+    def reset(self) -> None:
+        """Begin as a forked child must: the threads that held the lock are gone."""
         self._changed = threading.Condition()
-        self._inside: WeakSet[BaseDatabaseWrapper] = WeakSet()
+        self._in_transaction: WeakSet[BaseDatabaseWrapper] = WeakSet()
         self._writing: BaseDatabaseWrapper | None = None
         self._waiting_since = 0.0
-        self._insists = False
+        self._is_starved = False
 
     def begin(self, connection: BaseDatabaseWrapper) -> None:
-        """Note that a transaction of the host's begins, when the writer lets it."""
+        """Wait for the worker, and note that a transaction of the project's begins."""
         if connection.vendor != "sqlite" or connection.alias != config().database:
             return
         if connection is self._writing:
             return
         with self._changed:
-            if self._insists:
-                self._changed.wait_for(lambda: not self._insists, timeout=COURTESY)
-            self._changed.wait_for(lambda: self._writing is None, timeout=LONGEST)
-            self._inside.add(connection)
+            if self._is_starved:
+                self._changed.wait_for(lambda: not self._is_starved, timeout=LET_WORKER_FIRST)
+            self._changed.wait_for(lambda: self._writing is None, timeout=LONGEST_BATCH)
+            self._in_transaction.add(connection)
 
     def end(self, connection: BaseDatabaseWrapper) -> None:
         """Note that no transaction is open on this connection."""
-        if connection in self._inside:
+        if connection in self._in_transaction:
             with self._changed:
-                self._inside.discard(connection)
+                self._in_transaction.discard(connection)
                 self._changed.notify_all()
 
     @contextmanager
-    def writing(self, connection: BaseDatabaseWrapper) -> Iterator[bool]:
-        """Take the writer's turn; what it gives is false if the host's transactions go on."""
+    def hold(self, connection: BaseDatabaseWrapper) -> Iterator[bool]:
+        """Hold the lock for the worker; give False if a transaction of the project's goes on."""
         if connection.vendor != "sqlite" or connection.in_atomic_block:
             yield True
             return
         with self._changed:
             self._waiting_since = self._waiting_since or time.monotonic()
-            self._insists = time.monotonic() - self._waiting_since > STARVED
-            free = self._changed.wait_for(
-                lambda: not self._inside and self._writing is None,
-                timeout=INSISTENCE if self._insists else PATIENCE,
+            self._is_starved = time.monotonic() - self._waiting_since > STARVED_AFTER
+            is_free = self._changed.wait_for(
+                lambda: not self._in_transaction and self._writing is None,
+                timeout=STARVED_WAIT if self._is_starved else WAIT,
             )
-            self._insists = False
-            if free:
+            self._is_starved = False
+            if is_free:
                 self._writing = connection
             self._changed.notify_all()
         try:
-            yield free
+            yield is_free
         finally:
-            if free:
+            if is_free:
                 with self._changed:
                     self._writing = None
                     self._waiting_since = 0.0
                     self._changed.notify_all()
 
 
-turns = Turns()
-transactions.on_begin.append(turns.begin)
-transactions.on_end.append(turns.end)
+sqlite_lock = SqliteLock()
+
+after_fork(sqlite_lock.reset)
+transactions.on_begin.append(sqlite_lock.begin)
+transactions.on_end.append(sqlite_lock.end)

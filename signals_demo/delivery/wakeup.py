@@ -1,32 +1,32 @@
-"""What the writer's thread waits for."""
+"""What the worker's thread waits for."""
 
 import threading
 from contextlib import suppress
 
 
-class Bell:
-    """What wakes the writer's thread.
+class Wakeup:
+    """An event that wakes the worker's thread, and is used up by that.
 
-    Unlike a `threading.Event` it may be rung in a signal handler that came in the middle of a
-    ring: the host's thread never holds a lock here. Only one thread may wait for it.
+    Unlike a `threading.Event` it can be set by a signal handler that interrupts `set`: the
+    project's threads never hold a lock here. Only one thread may wait for it.
     """
 
-    __slots__ = ("_silence",)
+    __slots__ = ("_lock",)
 
     def __init__(self) -> None:
-        self._silence = threading.Lock()
-        self._silence.acquire()
+        self._lock = threading.Lock()
+        self._lock.acquire()
 
-    def ring(self) -> None:
-        """Wake who waits, or the next who does."""
-        if self._silence.locked():
+    def set(self) -> None:
+        """Wake the thread that waits, or the next one that does."""
+        if self._lock.locked():
             with suppress(RuntimeError):  # another thread was quicker
-                self._silence.release()
+                self._lock.release()
 
     def wait(self, timeout: float = -1) -> bool:
-        """Wait for a ring and use it up; return False if there was none in time."""
-        return self._silence.acquire(timeout=timeout)
+        """Wait until it is set, and clear it. Return False if `timeout` (s) ran out."""
+        return self._lock.acquire(timeout=timeout)
 
-    def hush(self) -> None:
-        """Forget a ring that nobody waited for."""
-        self._silence.acquire(blocking=False)
+    def clear(self) -> None:
+        """Undo a `set` that no thread has waited for."""
+        self._lock.acquire(blocking=False)

@@ -25,9 +25,8 @@ from signals_demo.delivery.journal import Journal, Sealed
 from signals_demo.delivery.recovery import Leftovers, recover_all
 from signals_demo.delivery.session import session
 from signals_demo.delivery.sink_queue import OpenRows, Outlet, Stored
-from signals_demo.delivery.sqlite_lock import turns
-from signals_demo.delivery.throttle import BREATH, PATIENCE, pace
-from signals_demo.delivery.wakeup import Bell
+from signals_demo.delivery.throttle import BUDGET, YIELD, throttle
+from signals_demo.delivery.wakeup import Wakeup
 from signals_demo.events import (
     Attribution,
     Description,
@@ -123,9 +122,9 @@ class Writer:
         self._turn = threading.RLock()
         self._setup = threading.RLock()
         self._drop = threading.RLock()
-        self._work = Bell()
-        self._urgent = Bell()
-        self._hurry = Bell()
+        self._work = Wakeup()
+        self._urgent = Wakeup()
+        self._hurry = Wakeup()
         self._asleep = True
         self._closing = False
         self._stopping = False
@@ -163,7 +162,7 @@ class Writer:
             if self._in_use or not _is_passive(item):
                 self._awaken()
         elif waiting == now.batch_size:
-            self._urgent.ring()
+            self._urgent.set()
 
     def _put_in_journal(self, item: Event | Run | Attribution) -> None:
         journal = self._current_journal()
@@ -210,7 +209,7 @@ class Writer:
 
     def wake(self) -> None:
         """Write soon what there is: a unit of work has ended."""
-        self._urgent.ring()
+        self._urgent.set()
         if threads_stand_still() and not any(outlet.reason for outlet in self._outlets):
             # A thread stopped in the middle of a batch would keep the database locked.
             self.flush(timeout=1.0)
@@ -240,7 +239,7 @@ class Writer:
         self._next_recovery = 0.0
         for outlet in self._outlets:
             outlet.try_now()
-        self._urgent.ring()
+        self._urgent.set()
 
     def flush(self, timeout: float) -> bool:
         """Wait until all that was put so far is stored; return False if it was not in time."""
@@ -250,9 +249,9 @@ class Writer:
         self._awaited.add(marker)
         self._buffer.append(marker)
         self._awaken()
-        self._hurry.ring()
-        self._urgent.ring()
-        pace.hurry()
+        self._hurry.set()
+        self._urgent.set()
+        throttle.stop_waiting()
         if self._thread is None:
             self._cycle(now=True)
         in_time = marker.wait(timeout)
@@ -305,7 +304,7 @@ class Writer:
         self._asleep = False
         if self._thread is None:
             self._start_thread()
-        self._work.ring()
+        self._work.set()
 
     def _start_thread(self) -> None:
         with self._start:
@@ -350,7 +349,7 @@ class Writer:
                 if not self._has_work():
                     self._sleep()
                 self._urgent.wait(config().flush_interval)
-                self._hurry.hush()
+                self._hurry.clear()
                 try:
                     self._cycle(now=self._closing)
                 except Exception:  # noqa: BLE001 - without this thread nothing would be stored
@@ -367,7 +366,7 @@ class Writer:
         return bool(self._buffer or self._open or any(outlet.pending for outlet in self._outlets))
 
     def _sleep(self) -> None:
-        self._work.hush()
+        self._work.clear()
         self._asleep = True
         # An event put just before saw us awake and did not call.
         if self._buffer or self._stopping:
@@ -396,7 +395,7 @@ class Writer:
             return
         stuck = False
         while not stuck:
-            pace.start(PATIENCE if self._has_time(now) else 0)
+            throttle.start(BUDGET if self._has_time(now) else 0)
             outlets = self._current_outlets()
             # Events take less room as they were captured than as rows.
             full = all(outlet.is_full for outlet in outlets) and not self._closing
@@ -441,9 +440,9 @@ class Writer:
         """Render events and pass them on to every outlet."""
         wanted = storing()
         new: list[Stored] = []
-        for number, item in enumerate(pace.steps(items), 1):
+        for number, item in enumerate(throttle.steps(items), 1):
             if number % HELD == 0:
-                time.sleep(BREATH)
+                time.sleep(YIELD)
             if isinstance(item, threading.Event):
                 self._markers.append(item)
             elif isinstance(item, Attribution):
@@ -604,8 +603,8 @@ class Writer:
         if thread is None or thread is threading.current_thread():
             return False
         self._stopping = True
-        for bell in (self._work, self._urgent, self._hurry):
-            bell.ring()
+        for wakeup in (self._work, self._urgent, self._hurry):
+            wakeup.set()
         thread.join(timeout)
         return True
 
@@ -642,5 +641,3 @@ atexit.register(writer.shut_down)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=writer.before_fork, after_in_parent=writer.after_fork)
 after_fork(writer.start_afresh)
-after_fork(turns.start_afresh)
-after_fork(pace.start_afresh)

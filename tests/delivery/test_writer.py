@@ -26,7 +26,6 @@ from django.urls import path
 from project.playground.models import Author, Ebook, Tag
 from signals_demo import flush, trace
 from signals_demo.conf import config
-from signals_demo.delivery.wakeup import Bell
 from signals_demo.delivery.writer import OpenRows, storing, writer
 from signals_demo.events import Resolution, Row
 from signals_demo.faults import faults
@@ -448,35 +447,6 @@ def test_a_test_run_stores_nothing_unless_asked_to(transactional_db: None) -> No
         Author.objects.create(name="Ada")
         assert len(writer._buffer) == waiting
     assert stored(unit) == []
-
-
-# Bells
-
-
-def test_a_bell_rung_before_is_heard_once() -> None:
-    bell = Bell()
-    bell.ring()
-    bell.ring()
-    assert bell.wait(0)
-    assert not bell.wait(0)
-    bell.ring()
-    bell.hush()
-    assert not bell.wait(0)
-
-
-def test_a_bell_rung_by_many_threads_is_heard() -> None:
-    bell = Bell()
-    heard = threading.Event()
-
-    def listen() -> None:
-        assert bell.wait(30)
-        heard.set()
-
-    thread = threading.Thread(target=listen)
-    thread.start()
-    together(lambda number: [bell.ring() for _ in range(200)])
-    assert heard.wait(30)
-    thread.join(30)
 
 
 # Rows that are open
