@@ -3,36 +3,14 @@
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 from signals_demo.faults import note_fault
-from signals_demo.serialize.text import clean, encode, storable
+from signals_demo.serialize.text import Text, clean, encode, render, storable
 from signals_demo.tracing.call_sites import Site, shown
 from signals_demo.tracing.trace import Actor, Trace
 from signals_demo.tracing.transactions import OPEN, Fate
-
-# JSON text, or what to call for it, with what: text that is made when it is wanted. All of it must
-# be free of secrets and unable to change.
-Text = str | tuple[Any, ...]
-
-
-def text_of(text: Text) -> str:
-    """Return the text, made now if it has not been."""
-    if isinstance(text, str):
-        return text
-    render, *values = text
-    return str(render(*values))
-
-
-class Description(NamedTuple):
-    """What one firing was about."""
-
-    sender: str
-    arguments: Text
-    object_pk: str | int = ""
-    database: str = ""
-    exception: str = ""
 
 
 class Event(NamedTuple):
@@ -225,8 +203,8 @@ def row_of(event: Event, recorder: UUID, outcome: str) -> Row:
         _fit(event.database, 255),
         outcome,
         _fit(shown(event.site), 500) if event.site else "",
-        storable(text_of(event.arguments)),
-        storable(text_of(event.changes)),
+        storable(render(event.arguments)),
+        storable(render(event.changes)),
         _fit(event.exception, 2000),
         "",
     )

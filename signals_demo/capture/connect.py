@@ -35,10 +35,11 @@ from signals_demo.catalog.receiver_list import Entry, Hidden, hide, show
 from signals_demo.catalog.types import Family
 from signals_demo.conf import SETTING, config
 from signals_demo.delivery.writer import listening
-from signals_demo.events import Description
 from signals_demo.faults import fault
 from signals_demo.serialize import arguments
+from signals_demo.serialize.arguments import Description
 from signals_demo.serialize.model_info import OWN_LABELS, info_of
+from signals_demo.serialize.names import sender_label
 from signals_demo.serialize.text import encode
 from signals_demo.tracing import async_receivers, transactions
 from signals_demo.tracing.trace import silent
@@ -97,7 +98,7 @@ def _general_receiver(name: str) -> Receiver:
             return
         try:
             named.pop("signal", None)
-            if arguments.sender_label(sender) not in OWN_LABELS:
+            if sender_label(sender) not in OWN_LABELS:
                 handle(name, describer, sender, named)
         except Exception:  # noqa: BLE001 - the host must not notice; `fault` logs
             _undescribed(name, sender)
@@ -110,7 +111,7 @@ def _undescribed(name: str, sender: Any) -> None:
     fault(name)
     try:
         scope = here()
-        label = arguments.sender_label(sender)
+        label = sender_label(sender)
         about = Description(label, encode({"…": "not described"}))
         record(name, scope.trace, about, scope.depth)
     except Exception:  # noqa: BLE001 - as above

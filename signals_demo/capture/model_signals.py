@@ -33,10 +33,12 @@ from signals_demo.capture.recorder import (
 from signals_demo.conf import config
 from signals_demo.delivery.throttle import throttle
 from signals_demo.delivery.writer import writer
-from signals_demo.events import Attribution, Description, Text
+from signals_demo.events import Attribution
 from signals_demo.serialize import arguments, diff
-from signals_demo.serialize.arguments import Describer, Named
+from signals_demo.serialize.arguments import Describer, Description, Named
 from signals_demo.serialize.model_info import ModelInfo
+from signals_demo.serialize.tasks import task_name
+from signals_demo.serialize.text import Text
 from signals_demo.tracing import origins
 from signals_demo.tracing.call_sites import (
     Site,
@@ -454,7 +456,7 @@ def on_task_started(name: str, describer: Describer, sender: Any, named: Named) 
         record(name, scope.trace, describer(sender, named), scope.depth)
         enter(scope, key)
         return
-    trace = Trace("task", arguments.task_name(result))
+    trace = Trace("task", task_name(result))
     record(name, trace, describer(sender, named), 0)
     current.set(Scope(trace, scope, 1, key))
 

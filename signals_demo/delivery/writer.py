@@ -27,17 +27,10 @@ from signals_demo.delivery.session import session
 from signals_demo.delivery.sink_queue import OpenRows, Outlet, Stored
 from signals_demo.delivery.throttle import BUDGET, YIELD, throttle
 from signals_demo.delivery.wakeup import Wakeup
-from signals_demo.events import (
-    Attribution,
-    Description,
-    Event,
-    Kept,
-    Row,
-    Run,
-    rendered,
-)
+from signals_demo.events import Attribution, Event, Kept, Row, Run, rendered
 from signals_demo.faults import faults, note_fault
 from signals_demo.forks import after_fork, can_have_threads, threads_stand_still
+from signals_demo.serialize.arguments import Description
 from signals_demo.serialize.text import encode
 from signals_demo.sinks import configured
 from signals_demo.tracing.origins import process_trace

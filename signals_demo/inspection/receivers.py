@@ -15,9 +15,9 @@ from signals_demo.catalog.receiver_list import Entry
 from signals_demo.catalog.types import Family
 from signals_demo.inspection import discovery
 from signals_demo.inspection.discovery import LoadedSignal
-from signals_demo.serialize.arguments import sender_label
+from signals_demo.serialize.names import sender_label
+from signals_demo.serialize.raw import dotted, mro, partial_func
 from signals_demo.serialize.text import clean
-from signals_demo.serialize.values import dotted, mro, partial_func
 from signals_demo.tracing.call_sites import PROJECT, PYTHON, owner_of, relative
 
 _DEEPEST = 20

@@ -16,7 +16,7 @@ from signals_demo.models import SignalEvent
 from signals_demo.query.keyset import NEWEST_FIRST, Cursor
 from signals_demo.query.scan import SCAN_LIMIT, at_once
 from signals_demo.serialize.model_info import info_of
-from signals_demo.serialize.values import key_text
+from signals_demo.serialize.names import key_text
 
 _LINKED = ("post_add", "post_remove", "post_clear")
 CHANGES = Q(signal__in=("post_save", "post_delete")) | Q(

@@ -2,71 +2,38 @@
 
 import sys
 from collections.abc import Callable
-from inspect import CO_VARARGS
-from itertools import islice, zip_longest
-from types import FunctionType
-from typing import Any
+from itertools import islice
+from typing import Any, NamedTuple
 
-from django.apps import AppConfig
 from django.db.models import Model
 from django.db.models.base import DEFERRED, ModelBase
 from django.template.context import BaseContext
 
-from signals_demo.events import Description
+from signals_demo.serialize.limits import MAX_ITEMS
 from signals_demo.serialize.model_info import ModelInfo, info_of, redactor
+from signals_demo.serialize.names import error_text, instance_text, key_of, sender_label
+from signals_demo.serialize.raw import unwrapped
 from signals_demo.serialize.redaction import MASK
-from signals_demo.serialize.text import BOOLEANS, encode, quoted
-from signals_demo.serialize.values import (
-    MAX_ITEMS,
-    cut,
-    dotted,
-    is_plain,
-    json_of,
-    jsonable,
-    key_text,
-    primary_key,
-    unwrapped,
-)
-from signals_demo.tracing.origins import header_of, text_of
+from signals_demo.serialize.requests import environ_shown, scope_shown
+from signals_demo.serialize.tasks import task_shown
+from signals_demo.serialize.text import BOOLEANS, Text, encode, quoted
+from signals_demo.serialize.values import is_plain, json_of, jsonable
 
 Named = dict[str, Any]
+"""The keyword arguments of a firing."""
+
+
+class Description(NamedTuple):
+    """What one firing was about."""
+
+    sender: str
+    arguments: Text
+    object_pk: str | int = ""
+    database: str = ""
+    exception: str = ""
 
 
 Describer = Callable[[Any, Named], Description]
-
-
-def sender_label(sender: Any) -> str:
-    """Return a model's label, an app's name, a class's dotted path, or the string sent.
-
-    Of any other object it is that of its class.
-    """
-    if sender is None or sender is type(None):
-        return ""
-    kind = type(sender)
-    if issubclass(kind, str):
-        return cut(str.__str__(sender), 200)
-    if issubclass(kind, AppConfig):
-        return str(sender.name)
-    cls = sender if issubclass(kind, type) else kind
-    if issubclass(cls, Model) and cls is not Model:
-        return str(cls._meta.label)
-    return dotted(cls)
-
-
-def key_of(instance: Any, info: ModelInfo) -> tuple[Any, str | int]:
-    """Return an instance's primary key for `shown`, and as `object_pk`: a number stays one."""
-    name = info.pk_attname
-    pk = instance.__dict__.get(name) if name else primary_key(instance)
-    if info.key_is_secret and pk is not None:
-        return quoted(MASK), MASK
-    if type(pk) is int:
-        return pk, pk
-    return json_of(pk, info.redactor), key_text(pk)
-
-
-def shown(reference: str, key: str | int) -> str:
-    """Return an instance as the JSON text of `{"model", "pk"}`."""
-    return f"{reference}{key}}}"
 
 
 def _alias(value: Any) -> str:
@@ -124,7 +91,7 @@ def post_init(info: ModelInfo, instance: Model) -> Description:
 
 
 def _made(reference: str, key: str | int) -> str:
-    return f'{{"instance":{shown(reference, key)}}}'
+    return f'{{"instance":{instance_text(reference, key)}}}'
 
 
 def save(info: ModelInfo, named: Named) -> Description:
@@ -146,7 +113,7 @@ def _saved(
     fields: tuple[str, ...] | None,
     created: bool | None,
 ) -> str:
-    instance = shown(reference, key)
+    instance = instance_text(reference, key)
     written = "null" if fields is None else encode(fields)
     # Sent with post_save alone.
     more = "" if created is None else f',"created":{BOOLEANS[bool(created)]}'
@@ -158,7 +125,7 @@ def _saved(
 
 def delete(info: ModelInfo, named: Named) -> Description:
     key, pk = key_of(named["instance"], info)
-    instance = shown(info.reference, key)
+    instance = instance_text(info.reference, key)
     using = _alias(named.get("using"))
     origin = named.get("origin")
     source = instance if origin is named["instance"] else json_of(origin, info.redactor)
@@ -170,7 +137,7 @@ def m2m_changed(info: ModelInfo, named: Named) -> Description:
     instance = named["instance"]
     model_info = info_of(type(instance))
     key, pk = key_of(instance, model_info)
-    about = shown(model_info.reference, key)
+    about = instance_text(model_info.reference, key)
     using = _alias(named.get("using"))
     model: Any = named.get("model")
     keys = named.get("pk_set")
@@ -213,45 +180,6 @@ def _login_failed(sender: Any, named: Named) -> Description:
     return _about(sender, arguments)
 
 
-def environ_shown(environ: dict[str, Any]) -> dict[str, Any]:
-    """Return the parts of a WSGI environ that give nothing away."""
-    mask = redactor()
-    return {
-        "method": jsonable(environ.get("REQUEST_METHOD", ""), mask),
-        "path": cut(text_of(environ.get("SCRIPT_NAME")) + text_of(environ.get("PATH_INFO"))),
-        "query_string": cut(mask.query_string(text_of(environ.get("QUERY_STRING")))),
-        "scheme": jsonable(environ.get("wsgi.url_scheme", ""), mask),
-        "host": cut(text_of(environ.get("HTTP_HOST") or environ.get("SERVER_NAME"))),
-        "user_agent": cut(text_of(environ.get("HTTP_USER_AGENT"))),
-        "referer": cut(mask.urls(text_of(environ.get("HTTP_REFERER")))),
-        "content_type": cut(text_of(environ.get("CONTENT_TYPE"))),
-        "content_length": jsonable(environ.get("CONTENT_LENGTH") or "", mask),
-    }
-
-
-def scope_shown(scope: dict[str, Any]) -> dict[str, Any]:
-    """Return the parts of an ASGI scope that give nothing away."""
-    mask = redactor()
-
-    def header(name: bytes) -> str:
-        return text_of(header_of(scope, name))
-
-    query = scope.get("query_string", b"")
-    if isinstance(query, bytes):  # Django's test client sends text
-        query = query.decode("utf-8", "replace")
-    return {
-        "method": jsonable(scope.get("method", ""), mask),
-        "path": jsonable(scope.get("path", ""), mask),
-        "query_string": cut(mask.query_string(query)),
-        "scheme": jsonable(scope.get("scheme", ""), mask),
-        "host": cut(header(b"host")),
-        "user_agent": cut(header(b"user-agent")),
-        "referer": cut(mask.urls(header(b"referer"))),
-        "content_type": cut(header(b"content-type")),
-        "content_length": cut(header(b"content-length")),
-    }
-
-
 def _request_started(sender: Any, named: Named) -> Description:
     arguments = {}
     if "environ" in named:
@@ -259,19 +187,6 @@ def _request_started(sender: Any, named: Named) -> Description:
     if "scope" in named:
         arguments["scope"] = scope_shown(named["scope"])
     return _about(sender, arguments)
-
-
-_error_args: Callable[[BaseException], tuple[Any, ...]] = BaseException.__dict__["args"].__get__
-
-
-def error_text(error: BaseException | None) -> str:
-    """Return an exception's type and message without running a `__str__` of the host's."""
-    if error is None:
-        return ""
-    mask = redactor()
-    parts = (str(jsonable(part, mask)) for part in _error_args(error))
-    name = dotted(type(error)).removeprefix("builtins.")
-    return cut(f"{name}: {mask.message(', '.join(parts))}".removesuffix(": "), 1800)
 
 
 def _request_exception(sender: Any, named: Named) -> Description:
@@ -336,54 +251,8 @@ def _migrate(sender: Any, named: Named) -> Description:
 
 
 def _task(sender: Any, named: Named) -> Description:
-    result = named.get("task_result")
-    mask = redactor()
-    known: dict[str, Any] = {"task": task_name(result)}
-    for name in ("id", "status", "backend", "kwargs"):
-        known[name] = jsonable(getattr(result, name, None), mask)
-    known["args"] = _task_args(result)
-    errors = getattr(result, "errors", None) or []
-    failed = [jsonable(getattr(error, "exception_class_path", ""), mask) for error in errors]
-    if failed:
-        known["errors"] = failed
-    return _about(sender, {"task_result": known}, exception=", ".join(failed))
-
-
-def _task_args(result: Any) -> Any:
-    """Return a task's positional arguments, masked by the names of its parameters."""
-    mask = redactor()
-    names = _parameters(getattr(result, "task", None))
-    args = getattr(result, "args", ())
-    named = zip_longest(args, names[: len(args)], fillvalue=names[-1] if names else "")
-    return jsonable(
-        [MASK if mask.is_secret(name) and value is not None else value for value, name in named],
-        mask,
-    )
-
-
-def _parameters(task: Any) -> list[str]:
-    """Return the names of a task's positional parameters, the last one for all that follow."""
-    function = getattr(task, "func", None)
-    for _ in range(20):  # under decorators that take anything, the function's own are what counts
-        wrapped = getattr(function, "__dict__", {}).get("__wrapped__")
-        if type(wrapped) is not FunctionType:
-            break
-        function = wrapped
-    if type(function) is not FunctionType:
-        return []
-    code = function.__code__
-    names = list(code.co_varnames[: code.co_argcount])
-    if getattr(task, "takes_context", False):
-        names = names[1:]
-    if code.co_flags & CO_VARARGS:
-        names.append(code.co_varnames[code.co_argcount + code.co_kwonlyargcount])
-    return names
-
-
-def task_name(result: Any) -> str:
-    """Return the dotted path of the function that a task runs."""
-    function = getattr(getattr(result, "task", None), "func", None)
-    return jsonable(function, redactor()) if function is not None else ""
+    result = task_shown(named.get("task_result"))
+    return _about(sender, {"task_result": result}, exception=", ".join(result.get("errors", ())))
 
 
 def any_signal(sender: Any, named: Named) -> Description:

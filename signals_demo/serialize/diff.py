@@ -14,20 +14,11 @@ from typing import Any
 from django.db.models import Model
 from django.db.models.expressions import Combinable
 
-from signals_demo.events import Text
 from signals_demo.serialize.model_info import Frozen, ModelInfo, redactor
+from signals_demo.serialize.raw import ATOMS, has_safe_zone, ids_of, primary_key, zone_of
 from signals_demo.serialize.redaction import MASK
-from signals_demo.serialize.text import quoted
-from signals_demo.serialize.values import (
-    ATOMS,
-    has_safe_zone,
-    ids_of,
-    is_plain,
-    json_of,
-    jsonable,
-    primary_key,
-    zone_of,
-)
+from signals_demo.serialize.text import Text, quoted
+from signals_demo.serialize.values import is_plain, json_of, jsonable
 
 _STATE_NAME = "_signals_demo_loaded"
 _MOMENTS = ids_of(datetime.datetime, datetime.time)

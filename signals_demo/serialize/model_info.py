@@ -10,16 +10,10 @@ from django.core.files.base import File
 from django.db import models
 
 from signals_demo.conf import Config, config
+from signals_demo.serialize.limits import MAX_DEPTH
+from signals_demo.serialize.raw import ATOMS, file_name, ids_of
 from signals_demo.serialize.redaction import Redactor
 from signals_demo.serialize.text import quoted
-from signals_demo.serialize.values import (
-    ATOMS,
-    MAX_DEPTH,
-    file_name,
-    has_secret_key,
-    ids_of,
-    secret_field,
-)
 
 OWN_LABELS = frozenset(
     f"signals_demo.{name}" for name in ("SignalEvent", "SignalTrace", "SignalHour")
@@ -95,6 +89,24 @@ def _freezer(field: Any) -> Freeze | None:
     # A host's own field may make anything of a column of text.
     is_djangos = type(field).__module__.startswith("django.")
     return None if is_djangos and isinstance(field, _IMMUTABLE) else freeze_container
+
+
+def has_secret_key(model: type[models.Model], redactor: Redactor) -> bool:
+    """Return whether a model's primary key gives access, as a session's or a token's does."""
+    return any(secret_field(field, redactor) for field in model._meta.pk_fields)
+
+
+def secret_field(field: Any, redactor: Redactor) -> bool:
+    """Return whether a field holds a secret: by its name, or as a reference to such a field."""
+    for _ in range(MAX_DEPTH):  # a reference to a reference; a broken model may go in a circle
+        if redactor.is_secret(field.name):
+            return True
+        relation = field.remote_field
+        # A relation declared by name stays a string until its model is loaded.
+        if relation is None or type(relation.model) is str:
+            return False
+        field = field.target_field
+    return False
 
 
 class ModelInfo:

@@ -4,9 +4,15 @@ import json
 from json.encoder import encode_basestring as quoted
 from typing import Any
 
-__all__ = ["BOOLEANS", "clean", "encode", "quoted", "storable"]
+__all__ = ["BOOLEANS", "Text", "clean", "encode", "quoted", "render", "storable"]
 
 BOOLEANS = ("false", "true")
+
+Text = str | tuple[Any, ...]
+"""JSON text, or a function that makes it later and its arguments.
+
+The arguments must hold no secret and must not be able to change.
+"""
 
 _NUL = chr(0)
 
@@ -38,3 +44,11 @@ def storable(text: str) -> str:
     if "\\u0000" in text or clean(text) != text:
         return encode(_clean_value(json.loads(text)))
     return text
+
+
+def render(text: Text) -> str:
+    """Return the JSON text, which is made now if it has not been."""
+    if isinstance(text, str):
+        return text
+    function, *arguments = text
+    return str(function(*arguments))

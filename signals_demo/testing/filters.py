@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db.models import Model
 
 from signals_demo import catalog
-from signals_demo.serialize.values import key_text
+from signals_demo.serialize.names import key_text
 from signals_demo.testing import names
 from signals_demo.testing.names import SenderLike, SignalLike
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.dispatch import Signal
 
-from signals_demo.serialize.arguments import sender_label
+from signals_demo.serialize.names import sender_label
 from signals_demo.testing import names
 from signals_demo.testing.muting import is_ours, path_of
 from signals_demo.testing.names import SenderLike, SignalLike

@@ -4,36 +4,17 @@ import ipaddress
 import os
 import sys
 import threading
-from collections.abc import Mapping
-from typing import Any
 
 from django.core.handlers.asgi import get_script_prefix
 from django.core.management import ManagementUtility
 
 from signals_demo.conf import config
-from signals_demo.serialize.values import cut
+from signals_demo.serialize.limits import cut
+from signals_demo.serialize.requests import ASGIScope, Environ, header_of, wsgi_text
 from signals_demo.tracing.ignored import is_poll
 from signals_demo.tracing.trace import Trace, trace_id_of
 
-Environ = Mapping[str, Any]
-ASGIScope = Mapping[str, Any]
-
 _EXECUTE = ManagementUtility.execute.__code__
-
-
-def header_of(scope: ASGIScope, name: bytes) -> str:
-    """Return a header of an ASGI scope, or ""."""
-    found = [value for key, value in scope.get("headers", ()) if key == name]
-    return b",".join(found).decode("latin-1")
-
-
-def text_of(wsgi_value: object) -> str:
-    """Return a WSGI string, which carries bytes as latin-1, as the text that was sent."""
-    text = wsgi_value if isinstance(wsgi_value, str) else ""
-    try:
-        return text.encode("latin-1").decode("utf-8", "replace")
-    except UnicodeEncodeError:  # a server that had decoded it already
-        return text
 
 
 def _address(text: str) -> str:
@@ -66,8 +47,8 @@ def client_address(peer: str, forwarded_for: str) -> str:
 
 def wsgi_trace(environ: Environ) -> Trace:
     """Return the trace of a WSGI request."""
-    inside = text_of(environ.get("PATH_INFO", ""))
-    path = text_of(environ.get("SCRIPT_NAME", "")) + inside
+    inside = wsgi_text(environ.get("PATH_INFO", ""))
+    path = wsgi_text(environ.get("SCRIPT_NAME", "")) + inside
     method = environ.get("REQUEST_METHOD", "")
     return Trace(
         "request",

@@ -20,7 +20,9 @@ from django.db.models import Model
 from django.http import HttpRequest
 
 from signals_demo.forks import after_fork
-from signals_demo.serialize.values import cut, key_text, primary_key, unwrapped
+from signals_demo.serialize.limits import cut
+from signals_demo.serialize.names import key_text
+from signals_demo.serialize.raw import primary_key, unwrapped
 from signals_demo.tracing.call_sites import Site
 from signals_demo.tracing.transactions import SaveFate
 

@@ -34,8 +34,10 @@ from django.utils.translation import gettext_lazy
 
 from project.playground.models import Author, Book
 from signals_demo import trace
+from signals_demo.serialize.limits import MAX_ITEMS, MAX_TEXT
+from signals_demo.serialize.names import key_text
 from signals_demo.serialize.redaction import MASK, Redactor
-from signals_demo.serialize.values import MAX_ITEMS, MAX_TEXT, jsonable, key_text
+from signals_demo.serialize.values import jsonable
 from tests.recording import recorded, stored
 from tests.shapes import Country, Loud, Ring, Seat, Telltale, Ticket, calls
 
