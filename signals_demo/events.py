@@ -7,8 +7,8 @@ from typing import NamedTuple
 from uuid import UUID
 
 from signals_demo.faults import note_fault
+from signals_demo.serialize.source import Site, site_text
 from signals_demo.serialize.text import Text, clean, encode, render, storable
-from signals_demo.tracing.call_sites import Site, shown
 from signals_demo.tracing.trace import Actor, Trace
 from signals_demo.tracing.transactions import OPEN, Fate
 
@@ -202,7 +202,7 @@ def row_of(event: Event, recorder: UUID, outcome: str) -> Row:
         _fit(str(event.object_pk), 255),
         _fit(event.database, 255),
         outcome,
-        _fit(shown(event.site), 500) if event.site else "",
+        _fit(site_text(event.site), 500) if event.site else "",
         storable(render(event.arguments)),
         storable(render(event.changes)),
         _fit(event.exception, 2000),

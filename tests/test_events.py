@@ -12,8 +12,8 @@ import pytest
 
 from signals_demo.events import Event, Resolution, Row, Run, row_of
 from signals_demo.models import SignalEvent
+from signals_demo.serialize.source import Site
 from signals_demo.serialize.text import clean, encode
-from signals_demo.tracing.call_sites import Site
 from signals_demo.tracing.trace import Actor, Trace
 from signals_demo.tracing.transactions import COMMITTED, OPEN
 

@@ -18,6 +18,13 @@ from django.core.handlers.base import BaseHandler
 from django.core.management.sql import emit_pre_migrate_signal
 from django.http.response import HttpResponseBase
 
+from signals_demo.capture.call_sites import (
+    call_site,
+    find_frame,
+    making_site,
+    refreshing,
+    sending_frame,
+)
 from signals_demo.capture.recorder import (
     POST_INIT,
     PRE_INIT,
@@ -37,17 +44,10 @@ from signals_demo.events import Attribution
 from signals_demo.serialize import arguments, diff
 from signals_demo.serialize.arguments import Describer, Description, Named
 from signals_demo.serialize.model_info import ModelInfo
+from signals_demo.serialize.source import Site
 from signals_demo.serialize.tasks import task_name
 from signals_demo.serialize.text import Text
 from signals_demo.tracing import origins
-from signals_demo.tracing.call_sites import (
-    Site,
-    call_site,
-    find_frame,
-    making_site,
-    refreshing,
-    sending_frame,
-)
 from signals_demo.tracing.trace import SCOPE_KEY, Scope, Trace, actor_of, current, opened, silent
 from signals_demo.tracing.transactions import (
     COMMITTED,

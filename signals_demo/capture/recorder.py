@@ -12,8 +12,8 @@ from signals_demo.conf import config
 from signals_demo.delivery.writer import taps, writer
 from signals_demo.events import Event, Run
 from signals_demo.serialize.arguments import Description
+from signals_demo.serialize.source import Site
 from signals_demo.serialize.text import Text
-from signals_demo.tracing.call_sites import Site
 from signals_demo.tracing.origins import process_trace
 from signals_demo.tracing.trace import Scope, Trace, current, opened
 from signals_demo.tracing.transactions import ROLLED_BACK, Fate

@@ -20,7 +20,7 @@ from signals_demo.catalog.types import Family, LazyText
 from signals_demo.inspection import discovery
 from signals_demo.inspection.receivers import Audience, Listener, Problem, outermost, same
 from signals_demo.inspection.startup import noted
-from signals_demo.tracing.call_sites import DJANGO, OURS, PROJECT, owner_of, relative
+from signals_demo.serialize.source import DJANGO, OURS, PROJECT, owner_of, relative_path
 
 MANY = 10
 """So many receivers from one line, for one sender, are taken for ones that pile up."""
@@ -285,7 +285,7 @@ class Forgotten:
 def forgotten() -> list[Forgotten]:
     """Return the modules of the project's apps whose receivers are not connected for that."""
     return [
-        Forgotten(f"{app.name}.{name}", relative(str(file)))
+        Forgotten(f"{app.name}.{name}", relative_path(str(file)))
         for app in apps.get_app_configs()
         for name in _NAMES
         if f"{app.name}.{name}" not in sys.modules

@@ -17,8 +17,8 @@ from signals_demo.inspection import discovery
 from signals_demo.inspection.discovery import LoadedSignal
 from signals_demo.serialize.names import sender_label
 from signals_demo.serialize.raw import dotted, mro, partial_func
+from signals_demo.serialize.source import PROJECT, PYTHON, owner_of, relative_path
 from signals_demo.serialize.text import clean
-from signals_demo.tracing.call_sites import PROJECT, PYTHON, owner_of, relative
 
 _DEEPEST = 20
 _attributes: Callable[[FunctionType], dict[str, Any]] = FunctionType.__dict__["__dict__"].__get__
@@ -163,7 +163,7 @@ def _listener(entry: _Entry, named: dict[int, tuple[Any, str]]) -> Listener:
         receiver=entry.receiver,
         function=function,
         name=clean(_name(function or entry.receiver)),
-        file=clean(relative(filename)),  # a folder's name may be no text
+        file=clean(relative_path(filename)),  # a folder's name may be no text
         line=function.__code__.co_firstlineno if function else None,
         owner=owner_of(filename) if function else _owner_of_other(entry.receiver),
         sender=_sender(entry, named),

@@ -23,7 +23,7 @@ from signals_demo.forks import after_fork
 from signals_demo.serialize.limits import cut
 from signals_demo.serialize.names import key_text
 from signals_demo.serialize.raw import primary_key, unwrapped
-from signals_demo.tracing.call_sites import Site
+from signals_demo.serialize.source import Site
 from signals_demo.tracing.transactions import SaveFate
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -16,7 +16,7 @@ from signals_demo.inspection.receivers import Audience, Listener, audiences
 from signals_demo.inspection.selection import NoSuchName, Selection, grouped, without_own
 from signals_demo.management.output import TEXT, written
 from signals_demo.management.terminal import printable
-from signals_demo.tracing.call_sites import PROJECT
+from signals_demo.serialize.source import PROJECT
 
 WIDTH = 80
 MARGIN = " " * 6

@@ -21,7 +21,7 @@ from signals_demo.inspection.selection import (
     without_own,
 )
 from signals_demo.inspection.startup import noted
-from signals_demo.tracing.call_sites import DJANGO, OURS, PROJECT, PYTHON
+from signals_demo.serialize.source import DJANGO, OURS, PROJECT, PYTHON
 from signals_demo.web.page import LogAdmin, render
 
 _OWNERS: dict[str, LazyText] = {
