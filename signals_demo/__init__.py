@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from signals_demo.tracing.trace import suppress, trace
+    from signals_demo.tracing.api import suppress, trace
 
 __all__ = ["flush", "suppress", "trace"]
 __version__ = "0.1.0"
@@ -13,9 +13,9 @@ __version__ = "0.1.0"
 # it installed: Django is not imported before something of the recorder's is asked for.
 def __getattr__(name: str) -> Any:
     if name in ("suppress", "trace"):
-        from signals_demo.tracing import trace as tracing
+        from signals_demo.tracing import api
 
-        return getattr(tracing, name)
+        return getattr(api, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

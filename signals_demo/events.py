@@ -6,11 +6,12 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
+from signals_demo.catalog.outcomes import OPEN
 from signals_demo.faults import note_fault
 from signals_demo.serialize.source import Site, site_text
 from signals_demo.serialize.text import Text, clean, encode, render, storable
+from signals_demo.tracing.outcomes import TransactionOutcome
 from signals_demo.tracing.trace import Actor, Trace
-from signals_demo.tracing.transactions import OPEN, Fate
 
 
 class Event(NamedTuple):
@@ -30,16 +31,16 @@ class Event(NamedTuple):
     depth: int
     duration: int | None
     """Nanoseconds."""
-    fate: Fate | None
+    outcome: TransactionOutcome | None
     site: Site | None
     changes: Text
     actor: Actor | None
     count: int  # type: ignore[assignment]  # hides tuple.count, as the field is named
 
     @property
-    def outcome(self) -> str:
+    def outcome_value(self) -> str:
         """Return what is known of its transaction, empty where none is concerned."""
-        return "" if self.fate is None else self.fate.outcome
+        return "" if self.outcome is None else self.outcome.value
 
 
 class Run:
@@ -123,7 +124,7 @@ class Kept(NamedTuple):
     def renewed(self) -> Row:
         """Return its row with what has become known since."""
         event, row = self
-        outcome = row.outcome if event.fate is None else event.fate.outcome
+        outcome = row.outcome if event.outcome is None else event.outcome.value
         if outcome != row.outcome:
             row = row._replace(outcome=outcome)
         actor = None if row.actor else event.trace.find_actor()

@@ -7,7 +7,8 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from signals_demo.tracing.trace import SCOPE_KEY, Scope, current, suppress
+from signals_demo.tracing.api import suppress
+from signals_demo.tracing.scope import SCOPE_KEY, Scope, current
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
 

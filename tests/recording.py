@@ -20,11 +20,11 @@ from django.test import override_settings
 
 import signals_demo
 from signals_demo import flush
+from signals_demo.catalog.outcomes import COMMITTED
 from signals_demo.events import Row
 from signals_demo.models import SignalEvent
 from signals_demo.sinks.memory import MemorySink
 from signals_demo.tracing.trace import Trace
-from signals_demo.tracing.transactions import COMMITTED
 
 MEMORY = {"memory": {"BACKEND": "signals_demo.sinks.memory.MemorySink"}}
 

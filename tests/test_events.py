@@ -10,12 +10,12 @@ from uuid import UUID
 
 import pytest
 
+from signals_demo.catalog.outcomes import COMMITTED, OPEN
 from signals_demo.events import Event, Resolution, Row, Run, row_of
 from signals_demo.models import SignalEvent
 from signals_demo.serialize.source import Site
 from signals_demo.serialize.text import clean, encode
 from signals_demo.tracing.trace import Actor, Trace
-from signals_demo.tracing.transactions import COMMITTED, OPEN
 
 RECORDER = UUID(int=1)
 NUL = "\0"
@@ -36,7 +36,7 @@ def event(*, arguments: Any = None, changes: Any = None, **fields: Any) -> Event
         "position": 3,
         "depth": 2,
         "duration": None,
-        "fate": None,
+        "outcome": None,
         "site": None,
         "changes": encode(changes or {}),
         "actor": None,

@@ -10,10 +10,10 @@ from django.core.management import call_command
 from django.db import IntegrityError, connection
 
 from project.playground.models import Tag
+from signals_demo.catalog.outcomes import COMMITTED, OPEN, ROLLED_BACK
 from signals_demo.factories import SignalEventFactory
 from signals_demo.models import Origin, Outcome, SignalEvent
 from signals_demo.tracing.trace import Trace
-from signals_demo.tracing.transactions import COMMITTED, OPEN, ROLLED_BACK
 
 pytestmark = pytest.mark.django_db
 

@@ -5,7 +5,7 @@ import sys
 from collections import deque
 from typing import NamedTuple
 
-from signals_demo.tracing.trace import current_trace
+from signals_demo.tracing.scope import current_trace
 
 # In a process that an action has started, notes go to the output, for `collect()` to read.
 IN_CHILD = "PLAYGROUND_CHILD"

@@ -24,7 +24,7 @@ from project.playground.streaks import shortened
 from signals_demo import flush, suppress
 from signals_demo.catalog import CONNECT_OPTIONS, Family
 from signals_demo.models import SignalEvent
-from signals_demo.tracing.trace import current_trace
+from signals_demo.tracing.scope import current_trace
 from signals_demo.web.presentation import tree
 
 P = ParamSpec("P")

@@ -42,7 +42,7 @@ from signals_demo.serialize.model_info import OWN_LABELS, info_of
 from signals_demo.serialize.names import sender_label
 from signals_demo.serialize.text import encode
 from signals_demo.tracing import async_receivers, transactions
-from signals_demo.tracing.trace import silent
+from signals_demo.tracing.scope import silent
 
 logger = logging.getLogger("signals_demo")
 

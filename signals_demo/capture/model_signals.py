@@ -37,6 +37,7 @@ from signals_demo.capture.recorder import (
     record_init,
     streak_of,
 )
+from signals_demo.catalog.outcomes import COMMITTED, OPEN
 from signals_demo.conf import config
 from signals_demo.delivery.throttle import throttle
 from signals_demo.delivery.writer import writer
@@ -48,25 +49,20 @@ from signals_demo.serialize.source import Site
 from signals_demo.serialize.tasks import task_name
 from signals_demo.serialize.text import Text
 from signals_demo.tracing import origins
-from signals_demo.tracing.trace import SCOPE_KEY, Scope, Trace, actor_of, current, opened, silent
-from signals_demo.tracing.transactions import (
-    COMMITTED,
-    OPEN,
-    Fate,
-    SaveFate,
-    connection_to,
-    fate_on,
-)
+from signals_demo.tracing.outcomes import SaveOutcome, TransactionOutcome
+from signals_demo.tracing.scope import SCOPE_KEY, Scope, current, opened, silent
+from signals_demo.tracing.trace import Trace, actor_of
+from signals_demo.tracing.transactions import connection_to, outcome_on
 
 _GET_USER = get_user.__code__
 _CLOSE = HttpResponseBase.close.__code__
 _GET_RESPONSE = BaseHandler.get_response.__code__
 _EMIT_PRE_MIGRATE = emit_pre_migrate_signal.__code__
 
-_DONE = Fate()
-_DONE.settle(COMMITTED)
-_UNKNOWN = Fate()
-_UNKNOWN.settle(OPEN)
+_DONE = TransactionOutcome()
+_DONE.set(COMMITTED)
+_UNKNOWN = TransactionOutcome()
+_UNKNOWN.set(OPEN)
 
 
 def _site(frame: FrameType | None) -> Site | None:
@@ -199,19 +195,19 @@ def on_pre_save(info: ModelInfo, named: Named) -> None:
     scope = here(frame)
     about = arguments.save(info, named)
     connection = connection_to(about.database)
-    fate = fate_on(connection)
+    outcome = outcome_on(connection)
     site = call_site(frame) if info.config.call_sites else None
     if frame is None:  # sent by hand: no save begins
-        record("pre_save", scope.trace, about, scope.depth, site=site, fate=fate)
+        record("pre_save", scope.trace, about, scope.depth, site=site, outcome=outcome)
         return
     pair = enter(scope, frame, site)
     pair.connection = connection
     # Only made, not loaded: if it overwrites a row, what that held is unknown.
     pair.knows_row = not named["instance"]._state.adding
     if info.config.wants("post_save"):
-        # A fate of its own: one save may fail while its transaction goes on.
-        fate = pair.fate = SaveFate(fate, pair)
-    record("pre_save", scope.trace, about, scope.depth, site=site, fate=fate or _UNKNOWN)
+        # An outcome of its own: one save may fail while its transaction goes on.
+        outcome = pair.outcome = SaveOutcome(outcome, pair)
+    record("pre_save", scope.trace, about, scope.depth, site=site, outcome=outcome or _UNKNOWN)
 
 
 def on_post_save(info: ModelInfo, named: Named) -> None:
@@ -219,9 +215,9 @@ def on_post_save(info: ModelInfo, named: Named) -> None:
     scope = here(frame)
     pair = opened(scope, frame)
     about = arguments.save(info, named)
-    fate = fate_on(connection_to(about.database) if pair is None else pair.connection)
-    if pair is not None and pair.fate is not None:
-        pair.fate.release() if fate else pair.fate.settle(COMMITTED)
+    outcome = outcome_on(connection_to(about.database) if pair is None else pair.connection)
+    if pair is not None and pair.outcome is not None:
+        pair.outcome.release() if outcome else pair.outcome.set(COMMITTED)
     changed: Text = "{}"
     if info.config.changes:
         instance = named["instance"]
@@ -235,7 +231,7 @@ def on_post_save(info: ModelInfo, named: Named) -> None:
     depth, site, duration = _end(pair, scope, frame)
     record(
         "post_save", scope.trace, about, depth,
-        site=site, duration=duration, fate=fate or _done(about), changes=changed,
+        site=site, duration=duration, outcome=outcome or _done(about), changes=changed,
     )  # fmt: skip
 
 
@@ -244,8 +240,8 @@ def on_idle_save(info: ModelInfo, named: Named) -> None:
     diff.remember_save(info, named["instance"], named.get("update_fields"))
 
 
-def _done(about: Description) -> Fate | None:
-    """Return the fate of a change made in autocommit mode; none without a database."""
+def _done(about: Description) -> TransactionOutcome | None:
+    """Return the outcome of a change made in autocommit mode; none without a database."""
     return _DONE if about.database else None
 
 
@@ -255,8 +251,8 @@ def on_pre_delete(info: ModelInfo, named: Named) -> None:
     about = arguments.delete(info, named)
     # One delete() sends all its pre_delete before its first post_delete: they are siblings.
     group = scope if frame and scope.key is frame else _enter_deletion(scope, frame, about)
-    fate = fate_on(group.connection) or _done(about)
-    record("pre_delete", scope.trace, about, group.depth - 1, site=group.site, fate=fate)
+    outcome = outcome_on(group.connection) or _done(about)
+    record("pre_delete", scope.trace, about, group.depth - 1, site=group.site, outcome=outcome)
     group.starts = group.starts or {}
     group.starts[id(named["instance"])] = time.perf_counter_ns()
 
@@ -276,14 +272,14 @@ def on_post_delete(info: ModelInfo, named: Named) -> None:
     depth, site, duration = scope.depth, None, None
     if group is None:
         site = _site(frame)
-        fate = fate_on(connection_to(about.database))
+        outcome = outcome_on(connection_to(about.database))
     else:
         depth, site = group.depth - 1, group.site
-        fate = fate_on(group.connection)
+        outcome = outcome_on(group.connection)
         duration = _end_member(group, id(named["instance"]))
     record(
         "post_delete", scope.trace, about, depth,
-        site=site, duration=duration, fate=fate or _done(about), changes=changed,
+        site=site, duration=duration, outcome=outcome or _done(about), changes=changed,
     )  # fmt: skip
 
 
@@ -300,16 +296,16 @@ def on_m2m_changed(info: ModelInfo, named: Named) -> None:
     frame = sending_frame(sys._getframe(3))
     scope = here(frame)
     about = arguments.m2m_changed(info, named)
-    fate = fate_on(connection_to(about.database)) or _done(about)
+    outcome = outcome_on(connection_to(about.database)) or _done(about)
     if str(named.get("action")).startswith("pre_"):
         site = _site(frame)
-        record("m2m_changed", scope.trace, about, scope.depth, site=site, fate=fate)
+        record("m2m_changed", scope.trace, about, scope.depth, site=site, outcome=outcome)
         if frame is not None:
             enter(scope, frame, site)
         return
     depth, site, duration = _end(opened(scope, frame), scope, frame)
     record(
-        "m2m_changed", scope.trace, about, depth, site=site, duration=duration, fate=fate
+        "m2m_changed", scope.trace, about, depth, site=site, duration=duration, outcome=outcome
     )  # fmt: skip
 
 

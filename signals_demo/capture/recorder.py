@@ -8,6 +8,7 @@ from time import perf_counter_ns, time_ns
 from types import FrameType
 from typing import Any
 
+from signals_demo.catalog.outcomes import ROLLED_BACK
 from signals_demo.conf import config
 from signals_demo.delivery.writer import taps, writer
 from signals_demo.events import Event, Run
@@ -15,8 +16,9 @@ from signals_demo.serialize.arguments import Description
 from signals_demo.serialize.source import Site
 from signals_demo.serialize.text import Text
 from signals_demo.tracing.origins import process_trace
-from signals_demo.tracing.trace import Scope, Trace, current, opened
-from signals_demo.tracing.transactions import ROLLED_BACK, Fate
+from signals_demo.tracing.outcomes import TransactionOutcome
+from signals_demo.tracing.scope import Scope, current, opened
+from signals_demo.tracing.trace import Trace
 
 
 def here(frame: FrameType | None = None) -> Scope:
@@ -53,12 +55,12 @@ def _is_over(scope: Scope) -> bool:
 
 def leave(scope: Scope) -> Scope:
     """Close a pair whose closing signal did not come: what it was about did not happen."""
-    # A thread that is not there any more may be a greenlet that is: then its fate is settled when
-    # the scope is collected.
-    if scope.fate is not None and (
+    # A thread that has gone may be a greenlet that is still there: its outcome is set when the
+    # scope is collected.
+    if scope.outcome is not None and (
         scope.thread == get_ident() or scope.thread in sys._current_frames()
     ):
-        scope.fate.settle(ROLLED_BACK)
+        scope.outcome.set(ROLLED_BACK)
     parent = scope.parent or Scope(scope.trace, None)
     current.set(parent)
     return parent
@@ -86,8 +88,8 @@ def close(pair: Scope) -> int:
     inner = current.get()
     if inner is pair or opened(inner, pair.key) is pair:
         while inner is not None and inner is not pair:
-            if inner.fate is not None:
-                inner.fate.settle(ROLLED_BACK)
+            if inner.outcome is not None:
+                inner.outcome.set(ROLLED_BACK)
             inner = inner.parent
         current.set(pair.parent)
     pair.key = None  # a frame must not outlive its call through us
@@ -101,12 +103,12 @@ def _event(
     depth: int,
     site: Site | None,
     duration: int | None,
-    fate: Fate | None,
+    outcome: TransactionOutcome | None,
     changes: Text,
 ) -> Event:
     return _new(Event, (
         next(writer.numbers), time_ns(), name, *about, trace, next(trace.positions), depth,
-        duration, fate, site, changes, trace.actor, 1,
+        duration, outcome, site, changes, trace.actor, 1,
     ))  # fmt: skip
 
 
@@ -122,14 +124,14 @@ def record(
     *,
     site: Site | None = None,
     duration: int | None = None,
-    fate: Fate | None = None,
+    outcome: TransactionOutcome | None = None,
     changes: Text = "{}",
 ) -> None:
     """Hand over the event of one firing."""
     if trace.runs:
         trace.runs.clear()
         trace.making = trace.latest = None
-    writer.put(_event(name, trace, about, depth, site, duration, fate, changes))
+    writer.put(_event(name, trace, about, depth, site, duration, outcome, changes))
 
 
 # Folding. A streak counts the pre_init and the post_init signals of one model from one line that

@@ -9,12 +9,13 @@ from uuid import UUID
 
 from django.db import connections
 
+from signals_demo.catalog.outcomes import COMMITTED, OPEN, ROLLED_BACK
 from signals_demo.conf import config
 from signals_demo.delivery.sink_queue import Outlet
 from signals_demo.events import Event, rendered
 from signals_demo.sinks import NotReady
-from signals_demo.tracing.trace import silent
-from signals_demo.tracing.transactions import COMMITTED, OPEN, ROLLED_BACK, SaveFate
+from signals_demo.tracing.outcomes import SaveOutcome
+from signals_demo.tracing.scope import silent
 
 logger = logging.getLogger("signals_demo")
 
@@ -33,7 +34,7 @@ class Inline(threading.local):
     """What inline mode keeps for each of the host's threads."""
 
     def __init__(self) -> None:
-        self.held: list[tuple[SaveFate, Event]] = []
+        self.held: list[tuple[SaveOutcome, Event]] = []
         """Events of saves that may still fail: they are stored when the save is done."""
         self.failure: type[Exception] | None = None
         self._not_before = 0.0
@@ -50,9 +51,9 @@ class Inline(threading.local):
             return False, []
         if event.signal in PASSIVE and connections[config().database].connection is None:
             return False, []
-        fate = event.fate
-        if isinstance(fate, SaveFate) and fate.is_waiting:
-            self.held.append((fate, event))
+        outcome = event.outcome
+        if isinstance(outcome, SaveOutcome) and outcome.is_waiting:
+            self.held.append((outcome, event))
             return True, []
         released = self._released()
         ready = [*released, event]
@@ -65,10 +66,9 @@ class Inline(threading.local):
         if not self.held:
             return []
         held = self.held
-        self.held = [(fate, event) for fate, event in held if fate.is_waiting]
-        return [
-            event for fate, event in held if not fate.is_waiting and fate.outcome != ROLLED_BACK
-        ]
+        self.held = [(outcome, event) for outcome, event in held if outcome.is_waiting]
+        done = [(outcome, event) for outcome, event in held if not outcome.is_waiting]
+        return [event for outcome, event in done if outcome.value != ROLLED_BACK]
 
     def _store(
         self, events: Sequence[Event], recorder: UUID, outlets: Callable[[], Sequence[Outlet]]
@@ -94,13 +94,13 @@ class Inline(threading.local):
 
 def _can_join(event: Event) -> bool:
     """Return whether an event needs no transaction, or the one that its row would be in."""
-    fate = event.fate
-    return fate is None or fate.outcome != OPEN or event.database == config().database
+    outcome = event.outcome
+    return outcome is None or outcome.value != OPEN or event.database == config().database
 
 
 def _outcome(event: Event) -> str:
-    fate = event.fate
-    if fate is None or fate.is_settled:
-        return "" if fate is None else fate.outcome
+    outcome = event.outcome
+    if outcome is None or outcome.known:
+        return "" if outcome is None else outcome.value
     # The row is part of that very transaction: if it can be read, it was committed.
     return COMMITTED

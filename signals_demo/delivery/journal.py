@@ -6,10 +6,10 @@ When all that a file holds is stored, the file goes. As long as the process live
 a file whose lock is free was left by a process that died, and `recovery` stores what is in it.
 
 What a line is, tells its first item:
-`["event", fate, …]` the fields of a `Row`, but for `recorder`, which is the file's name
+`["event", outcome, …]` the fields of a `Row`, but for `recorder`, which is the file's name
 `["again", sequence]` one more firing of a folded event
-`["fate", number, outcome, number of the one around it]` with no outcome: it goes with that one
-`["open", fate, trace_id, database, first, last]` rows that were stored as open
+`["outcome", number, outcome, number of the one around it]` with no outcome: it goes with that one
+`["open", outcome, trace_id, database, first, last]` rows that were stored as open
 `["actor", trace_id, actor_pk, actor]` who did what is in a trace
 """
 
@@ -30,7 +30,7 @@ from django.core.files import locks
 
 from signals_demo.events import Attribution, Row
 from signals_demo.serialize.text import encode
-from signals_demo.tracing.transactions import Fate
+from signals_demo.tracing.outcomes import TransactionOutcome
 
 logger = logging.getLogger("signals_demo")
 
@@ -90,8 +90,8 @@ class Journal:
         """Numbers of events that could not be written."""
         self.spilled = False
         """Whether events are in its files alone, because the buffer was full."""
-        self._fates: WeakValueDictionary[int, Fate] = WeakValueDictionary()
-        self._fates_seen = 0
+        self._outcomes: WeakValueDictionary[int, TransactionOutcome] = WeakValueDictionary()
+        self._outcomes_seen = 0
         self._is_mine = True
         self._holder: int | None = None
         self._file: int | None = None
@@ -101,9 +101,9 @@ class Journal:
         self._fault = ""
         self._next_try = 0.0
 
-    def append_event(self, row: Row, fate: Fate | None) -> Sealed | None:
+    def append_event(self, row: Row, outcome: TransactionOutcome | None) -> Sealed | None:
         """Write an event. Return the file that it ended, if it did."""
-        number = self._watched(fate) if fate is not None and not fate.is_settled else 0
+        number = self._watched(outcome) if outcome is not None and not outcome.known else 0
         values: list[Any] = ["event", number, *row[1:]]
         values[3] = row.occurred_at.isoformat()
         values[10] = None if row.duration is None else row.duration // _MICROSECOND
@@ -119,14 +119,16 @@ class Journal:
         """Note who did what is in a trace."""
         self._write(["actor", *attribution[1:]])
 
-    def append_open(self, fate: Fate, ranges: Iterable[tuple[str, str, int, int]]) -> None:
+    def append_open(
+        self, outcome: TransactionOutcome, ranges: Iterable[tuple[str, str, int, int]]
+    ) -> None:
         """Note which rows were stored as open, before the file that holds them goes."""
         for one in ranges:
-            self._write(["open", self._watched(fate), *one])
+            self._write(["open", self._watched(outcome), *one])
 
-    def fate(self, number: int) -> Fate | None:
-        """Return the fate of this number, if anything may still be told of it."""
-        return self._fates.get(number)
+    def outcome(self, number: int) -> TransactionOutcome | None:
+        """Return the outcome of this number, if it may still be set."""
+        return self._outcomes.get(number)
 
     def rotate(self) -> list[Path]:
         """Begin a new file; return those before it."""
@@ -240,26 +242,26 @@ class Journal:
         self._next_try = time.monotonic() + RETRY
         self._close_file()
 
-    def _watched(self, fate: Fate) -> int:
-        """Return the number of a fate, of which this journal is told what becomes of it."""
-        new: list[Fate] = []
-        around: Fate | None = fate
+    def _watched(self, outcome: TransactionOutcome) -> int:
+        """Return the number of an outcome, of which this journal notes what becomes."""
+        new: list[TransactionOutcome] = []
+        around: TransactionOutcome | None = outcome
         while around is not None and around.listener is not self:
             new.append(around)
             around = around.parent
         for each in reversed(new):
-            self._fates_seen += 1
-            each.number = self._fates_seen
-            self._fates[each.number] = each
+            self._outcomes_seen += 1
+            each.number = self._outcomes_seen
+            self._outcomes[each.number] = each
             each.listener = self
             if each.is_decided:
-                self.on_fate(each)
-        return fate.number
+                self.on_outcome(each)
+        return outcome.number
 
-    def on_fate(self, fate: Fate) -> None:
-        """Note what has become of a fate (called by the fate)."""
-        around = 0 if fate.parent is None else fate.parent.number
-        self._write(["fate", fate.number, fate.told, around])
+    def on_outcome(self, outcome: TransactionOutcome) -> None:
+        """Note what an outcome is now (called by the outcome)."""
+        around = 0 if outcome.parent is None else outcome.parent.number
+        self._write(["outcome", outcome.number, outcome.known, around])
 
 
 def lines(paths: Iterable[Path]) -> Iterator[list[Any]]:

@@ -10,10 +10,10 @@ from itertools import islice
 from pathlib import Path
 from uuid import UUID
 
+from signals_demo.catalog.outcomes import OPEN
 from signals_demo.delivery.journal import hold, lines, lock_path, segments
 from signals_demo.events import Attribution, Resolution, Row
 from signals_demo.sinks import BaseSink
-from signals_demo.tracing.transactions import OPEN
 
 logger = logging.getLogger("signals_demo")
 
@@ -29,16 +29,16 @@ class Leftovers:
         self.paths = segments(folder, recorder)
         self.attributions: list[Attribution] = []
         self._again: Counter[int] = Counter()
-        self._fates: dict[int, tuple[str, int]] = {}
+        self._outcomes: dict[int, tuple[str, int]] = {}
         self._open: list[tuple[int, str, str, int, int]] = []
         for kind, *values in lines(self.paths):
             # A line may be whole and yet be none of ours.
             with suppress(TypeError, ValueError, IndexError):
                 if kind == "again":
                     self._again[values[0]] += 1
-                elif kind == "fate":
+                elif kind == "outcome":
                     number, outcome, around = values
-                    self._fates[number] = outcome, around
+                    self._outcomes[number] = outcome, around
                 elif kind == "open":
                     number, trace_id, database, first, last = values
                     self._open.append((number, trace_id, database, first, last))
@@ -46,13 +46,13 @@ class Leftovers:
                     self.attributions.append(Attribution(recorder, *values))
 
     def _outcome(self, number: int) -> str:
-        outcome, around = self._fates.get(number, (OPEN, 0))
+        outcome, around = self._outcomes.get(number, (OPEN, 0))
         while not outcome:  # it goes with the one around it
-            outcome, around = self._fates.get(around, (OPEN, 0))
+            outcome, around = self._outcomes.get(around, (OPEN, 0))
         return outcome
 
     def rows(self, paths: Sequence[Path]) -> Iterator[tuple[Row, int]]:
-        """Return the events in some of its files, each with the number of its fate."""
+        """Return the events in some of its files, each with the number of its outcome."""
         for kind, *values in lines(paths):
             with suppress(TypeError, ValueError, IndexError):
                 if kind == "event":

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
+from signals_demo.catalog.outcomes import COMMITTED, ROLLED_BACK
 from signals_demo.conf import config
 from signals_demo.delivery.journal import Sealed
 from signals_demo.events import Attribution, Resolution, Row
 from signals_demo.sinks import BaseSink, NotReady
-from signals_demo.tracing.transactions import COMMITTED, ROLLED_BACK, Fate
+from signals_demo.tracing.outcomes import TransactionOutcome
 
 logger = logging.getLogger("signals_demo")
 
@@ -130,33 +131,33 @@ class OpenRows:
     """The rows that were stored as open, as ranges of numbers: few, however many rows."""
 
     def __init__(self) -> None:
-        self._ranges: dict[Fate, list[tuple[str, str, list[int]]]] = {}
-        self._latest: dict[tuple[str, str], tuple[Fate, list[int]]] = {}
+        self._ranges: dict[TransactionOutcome, list[tuple[str, str, list[int]]]] = {}
+        self._latest: dict[tuple[str, str], tuple[TransactionOutcome, list[int]]] = {}
 
     def __bool__(self) -> bool:
         return bool(self._ranges)
 
-    def ranges(self) -> Iterator[tuple[Fate, list[Range]]]:
-        """Return what is open: of each fate trace, database, first and last number."""
-        for fate, found in self._ranges.items():
-            yield fate, [(*place, first, last) for *place, (first, last) in found]  # type: ignore[misc]
+    def ranges(self) -> Iterator[tuple[TransactionOutcome, list[Range]]]:
+        """Return what is open: of each outcome its trace, database, first and last number."""
+        for outcome, found in self._ranges.items():
+            yield outcome, [(*place, first, last) for *place, (first, last) in found]  # type: ignore[misc]
 
-    def add(self, fate: Fate, row: Row) -> None:
+    def add(self, outcome: TransactionOutcome, row: Row) -> None:
         place = row.trace_id, row.database
         number = row.sequence
-        fate = fate.carrier()
+        outcome = outcome.decided_by()
         known, numbers = self._latest.get(place, (None, [0, 0]))
         first, last = numbers
         # Threads hand over their events a little out of order.
-        if known is fate:
+        if known is outcome:
             numbers[:] = min(first, number), max(last, number)
             return
         if known is not None and first < number < last:
             numbers[1] = number - 1
             self._ranges[known].append((*place, [number + 1, last]))
         numbers = [number, number]
-        self._ranges.setdefault(fate, []).append((*place, numbers))
-        self._latest[place] = fate, numbers
+        self._ranges.setdefault(outcome, []).append((*place, numbers))
+        self._latest[place] = outcome, numbers
 
     def resolved(self, recorder: Any) -> list[Resolution]:
         """Take out and return what is known by now; what was rolled back first.
@@ -166,28 +167,30 @@ class OpenRows:
         """
         found: list[Resolution] = []
         self._pass_on()
-        for outcome in (ROLLED_BACK, COMMITTED):
-            for fate in [fate for fate in self._ranges if fate.outcome == outcome]:
-                for trace_id, database, (first, last) in self._ranges.pop(fate):
-                    found.append(Resolution(recorder, first, last, trace_id, database, outcome))
-                    if self._latest.get((trace_id, database), (None,))[0] is fate:
+        for value in (ROLLED_BACK, COMMITTED):
+            for outcome in [outcome for outcome in self._ranges if outcome.value == value]:
+                for trace_id, database, (first, last) in self._ranges.pop(outcome):
+                    found.append(Resolution(recorder, first, last, trace_id, database, value))
+                    if self._latest.get((trace_id, database), (None,))[0] is outcome:
                         del self._latest[trace_id, database]
         return found
 
     def _pass_on(self) -> None:
-        """Give the rows of fates that go with another one by now to that one.
+        """Give the rows of outcomes that another one decides by now to that one.
 
-        Each batch may end inside a save, whose row then has a fate of its own: in a long
+        Each batch may end inside a save, whose row then has an outcome of its own: in a long
         transaction they would become many.
         """
-        for fate in [fate for fate in self._ranges if fate.carrier() is not fate]:
-            carrier = fate.carrier()
-            for trace_id, database, numbers in self._ranges.pop(fate):
+        for outcome in list(self._ranges):
+            decider = outcome.decided_by()
+            if decider is outcome:
+                continue
+            for trace_id, database, numbers in self._ranges.pop(outcome):
                 place = trace_id, database
                 known, latest = self._latest.get(place, (None, []))
-                if known is fate and latest is numbers:
-                    self._latest[place] = carrier, numbers
-                self._join(self._ranges.setdefault(carrier, []), place, numbers)
+                if known is outcome and latest is numbers:
+                    self._latest[place] = decider, numbers
+                self._join(self._ranges.setdefault(decider, []), place, numbers)
 
     def _join(
         self, ranges: list[tuple[str, str, list[int]]], place: tuple[str, str], numbers: list[int]

@@ -19,6 +19,7 @@ from uuid import uuid4
 
 from django.db import connections
 
+from signals_demo.catalog.outcomes import OPEN
 from signals_demo.conf import Config, config
 from signals_demo.delivery.inline import PASSIVE, Inline, in_event_loop
 from signals_demo.delivery.journal import Journal, Sealed
@@ -34,8 +35,7 @@ from signals_demo.serialize.arguments import Description
 from signals_demo.serialize.text import encode
 from signals_demo.sinks import configured
 from signals_demo.tracing.origins import process_trace
-from signals_demo.tracing.trace import silent
-from signals_demo.tracing.transactions import OPEN
+from signals_demo.tracing.scope import silent
 
 logger = logging.getLogger("signals_demo")
 
@@ -167,9 +167,9 @@ class Writer:
             self._buffer.append(item)
             return
         event = item.event if isinstance(item, Run) else item
-        row = rendered(event, self.recorder, event.outcome)
+        row = rendered(event, self.recorder, event.outcome_value)
         with journal.lock:  # so that the buffer has the order of the journal
-            ended = journal.append_event(row, event.fate)
+            ended = journal.append_event(row, event.outcome)
             if isinstance(item, Run):
                 item.on_add = journal.append_again
                 self._buffer.append(item)
@@ -460,9 +460,9 @@ class Writer:
             event, row = item.event, item.renewed()
         else:
             event = item.seal() if isinstance(item, Run) else item
-            row = rendered(event, self.recorder, event.outcome)
-        if row.outcome == OPEN and event.fate is not None and not event.fate.is_settled:
-            self._open.add(event.fate, row)
+            row = rendered(event, self.recorder, event.outcome_value)
+        if row.outcome == OPEN and event.outcome is not None and not event.outcome.known:
+            self._open.add(event.outcome, row)
         return row
 
     def _loss(self, lost: int) -> Row:
@@ -527,8 +527,8 @@ class Writer:
 
     def _carry_over(self, journal: Journal) -> None:
         """Note the rows that are open, before the files go that hold them."""
-        for fate, ranges in self._open.ranges():
-            journal.append_open(fate, ranges)
+        for outcome, ranges in self._open.ranges():
+            journal.append_open(outcome, ranges)
 
     def _read_back(self, journal: Journal, outlets: Sequence[Outlet]) -> None:
         """Store what only the journal holds, because the buffer was full."""
@@ -542,9 +542,9 @@ class Writer:
             for batch in left.batches(old, config().batch_size):
                 rows = []
                 for row, number in batch:
-                    fate = journal.fate(number)
-                    if row.outcome == OPEN and fate is not None:
-                        self._open.add(fate, row)
+                    outcome = journal.outcome(number)
+                    if row.outcome == OPEN and outcome is not None:
+                        self._open.add(outcome, row)
                     rows.append(row)
                 for outlet in outlets:
                     outlet.sink.store(rows)

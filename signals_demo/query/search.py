@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from signals_demo import catalog
 from signals_demo.conf import config
 from signals_demo.query.predicates import Filter
-from signals_demo.tracing.trace import trace_id_of
+from signals_demo.tracing.traceparent import trace_id_of
 
 _TRACE = re.compile(r"[0-9a-f]{32}")
 _LONGEST = 255

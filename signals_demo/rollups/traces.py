@@ -11,11 +11,11 @@ from uuid import UUID
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Count, DurationField, ExpressionWrapper, Max, Min, Q, Sum
 
+from signals_demo.catalog.outcomes import ROLLED_BACK
 from signals_demo.events import Row
 from signals_demo.rollups.adaptation import adapt_duration, adapt_uuid, datetime_adapter
 from signals_demo.rollups.tables import model, table
 from signals_demo.rollups.upsert import Upsert, greatest, least
-from signals_demo.tracing.transactions import ROLLED_BACK
 
 Key = tuple[UUID, str]
 """A recorder and a trace id."""

@@ -10,6 +10,7 @@ from typing import Any
 from django.db import DatabaseError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from signals_demo.catalog.outcomes import OPEN, ROLLED_BACK
 from signals_demo.conf import config
 from signals_demo.events import Attribution, Resolution, Row
 from signals_demo.faults import faults, note_fault
@@ -21,7 +22,6 @@ from signals_demo.sinks.sql.copy import can_copy, copy
 from signals_demo.sinks.sql.errors import REFUSALS, is_refusal
 from signals_demo.sinks.sql.insert import any_stored, insert
 from signals_demo.sinks.sql.updates import updating
-from signals_demo.tracing.transactions import OPEN, ROLLED_BACK
 
 logger = logging.getLogger("signals_demo")
 

@@ -18,8 +18,8 @@ from signals_demo.conf import config
 from signals_demo.delivery.writer import taps, writer
 from signals_demo.events import Event, Row, row_of
 from signals_demo.testing.filters import Filter, Filters, filter_of
-from signals_demo.testing.grounds import Ground, settle
 from signals_demo.testing.names import SignalLike
+from signals_demo.testing.outcomes import TestTransaction, update_blocks
 from signals_demo.testing.trees import tree
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -54,7 +54,7 @@ class CapturedEvent:
     def __init__(self, event: Event) -> None:
         self._event = event
         # Asked on the thread that fires: a connection belongs to its thread.
-        self._ground = None if event.fate is None else Ground(event.database)
+        self._test = None if event.outcome is None else TestTransaction(event.database)
         self._known: Row | None = None
 
     def __getattr__(self, name: str) -> Any:
@@ -98,14 +98,14 @@ class CapturedEvent:
     def outcome(self) -> str:
         """Return `committed`, `rolled_back`, `open`, or "" where no transaction is concerned.
 
-        Inside Django's `TestCase` its own transaction is the ground: `committed` is what would
-        be, did the test not end with a rollback.
+        Inside Django's `TestCase`, what reaches the test's own transaction is `committed`,
+        although the test ends with a rollback.
         """
-        fate = self._event.fate
-        if fate is None or self._ground is None:
+        outcome = self._event.outcome
+        if outcome is None or self._test is None:
             return ""
         tidy()  # a save that failed just now has not been noticed yet
-        return self._ground.outcome_of(fate)
+        return self._test.outcome_of(outcome)
 
 
 class Capture:
@@ -198,7 +198,7 @@ class Capture:
     def end(self) -> None:
         """End to capture; what has fired can be read on."""
         taps.remove(self._take)
-        settle()
+        update_blocks()
 
     def _take(self, event: Event) -> None:
         self._all.append(CapturedEvent(event))

@@ -10,7 +10,7 @@ from django.dispatch.dispatcher import _make_id  # type: ignore[attr-defined]
 from signals_demo.catalog.receiver_list import Entry, Hidden, hide, show
 from signals_demo.testing import names
 from signals_demo.testing.names import SignalLike, advice, wrong_type
-from signals_demo.tracing.trace import Block
+from signals_demo.tracing.api import ContextBlock
 
 
 def receiver_in(entry: Entry) -> Any:
@@ -32,7 +32,7 @@ def is_ours(receiver: Any) -> bool:
     return str(getattr(receiver, "__module__", "")).startswith("signals_demo.")
 
 
-class muted(Block):  # noqa: N801
+class muted(ContextBlock):  # noqa: N801
     """Disconnect receivers for a block: a context manager, and a decorator (also of coroutines).
 
     All receivers of the signals, or those that were connected for `sender`, or the one that is

@@ -13,11 +13,11 @@ from django.utils.module_loading import import_string
 from signals_demo import catalog
 from signals_demo.capture.connect import wanted
 from signals_demo.capture.model_signals import MODEL_SIGNALS
+from signals_demo.catalog.outcomes import COMMITTED, OPEN, ROLLED_BACK
 from signals_demo.catalog.types import Family
 from signals_demo.conf import config
 from signals_demo.serialize.model_info import OWN_LABELS
 from signals_demo.serialize.names import sender_label
-from signals_demo.tracing.transactions import COMMITTED, OPEN, ROLLED_BACK
 
 SignalLike = str | Signal
 SenderLike = type | AppConfig | str

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from django.dispatch import dispatcher
 
 from signals_demo.tracing.patches import Function, Patch
-from signals_demo.tracing.trace import Scope, current, silent
+from signals_demo.tracing.scope import Scope, current, silent
 
 T = TypeVar("T")
 State = tuple[Scope | None, int]

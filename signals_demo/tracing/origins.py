@@ -12,7 +12,8 @@ from signals_demo.conf import config
 from signals_demo.serialize.limits import cut
 from signals_demo.serialize.requests import ASGIScope, Environ, header_of, wsgi_text
 from signals_demo.tracing.ignored import is_poll
-from signals_demo.tracing.trace import Trace, trace_id_of
+from signals_demo.tracing.trace import Trace
+from signals_demo.tracing.traceparent import trace_id_of
 
 _EXECUTE = ManagementUtility.execute.__code__
 

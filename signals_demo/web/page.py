@@ -25,7 +25,7 @@ from signals_demo.catalog.types import LazyText
 from signals_demo.conf import config
 from signals_demo.models import SignalEvent
 from signals_demo.query.isolated import apart
-from signals_demo.tracing.trace import suppress
+from signals_demo.tracing.api import suppress
 
 if TYPE_CHECKING:
     EventModelAdmin = admin.ModelAdmin[SignalEvent]

@@ -39,7 +39,8 @@ from signals_demo.capture.recorder import here
 from signals_demo.events import Row
 from signals_demo.faults import faults
 from signals_demo.models import SignalEvent
-from signals_demo.tracing.trace import Trace, current
+from signals_demo.tracing.scope import current
+from signals_demo.tracing.trace import Trace
 from tests.recording import MEMORY, kept, recorded, saves, stored
 
 Shape = list[tuple[int, str]]

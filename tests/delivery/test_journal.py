@@ -477,7 +477,7 @@ def test_a_torn_last_line_and_what_is_none_of_ours_are_passed_over(project: Proj
     [segment] = (project.folder / "journal").glob("*.jsonl")
     whole = segment.read_bytes()
     torn = whole[: whole.rindex(b'"post_save"') + 20]
-    foreign = b'\x00\xff\n[]\n{}\n[1]\n["again"]\n["again", {}]\n["event"]\n["fate", 1]\n'
+    foreign = b'\x00\xff\n[]\n{}\n[1]\n["again"]\n["again", {}]\n["event"]\n["outcome", 1]\n'
     segment.write_bytes(foreign + torn)
     (project.folder / "journal" / "README.txt").write_text("keep")
     recovered(project)

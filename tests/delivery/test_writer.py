@@ -31,8 +31,8 @@ from signals_demo.events import Resolution, Row
 from signals_demo.faults import faults
 from signals_demo.models import SignalEvent
 from signals_demo.sinks import BaseSink, NotReady
+from signals_demo.tracing.outcomes import TransactionOutcome
 from signals_demo.tracing.trace import Trace
-from signals_demo.tracing.transactions import Fate
 from tests.recording import MEMORY, Boom, kept, recorded, rolled_back, saves, stored
 from tests.servers import until
 
@@ -463,33 +463,33 @@ def told(rows: OpenRows) -> list[tuple[int, int, str]]:
 
 
 def test_rows_that_come_out_of_order_are_all_in_a_range() -> None:
-    rows, fate = OpenRows(), Fate()
+    rows, outcome = OpenRows(), TransactionOutcome()
     for number in (5, 3, 4, 7, 6):
-        rows.add(fate, open_row(number))
-    fate.settle("committed")
+        rows.add(outcome, open_row(number))
+    outcome.set("committed")
     assert told(rows) == [(3, 7, "committed")]
     assert not rows
 
 
 def test_a_row_of_another_transaction_that_comes_late_is_left_out_of_the_range() -> None:
-    rows, one, other = OpenRows(), Fate(), Fate()
-    for fate, number in ((one, 1), (one, 3), (other, 2), (one, 4)):
-        rows.add(fate, open_row(number))
-    one.settle("committed")
+    rows, one, other = OpenRows(), TransactionOutcome(), TransactionOutcome()
+    for outcome, number in ((one, 1), (one, 3), (other, 2), (one, 4)):
+        rows.add(outcome, open_row(number))
+    one.set("committed")
     ranges = told(rows)
     assert not any(first <= 2 <= last for first, last, _ in ranges)
     assert {n for first, last, _ in ranges for n in range(first, last + 1)} == {1, 3, 4}
-    other.settle("rolled_back")
+    other.set("rolled_back")
     assert told(rows) == [(2, 2, "rolled_back")]
 
 
 def test_what_is_known_of_a_trace_goes_with_its_last_open_row() -> None:
-    rows, lasting = OpenRows(), Fate()
+    rows, lasting = OpenRows(), TransactionOutcome()
     rows.add(lasting, open_row(1, "lasting"))
     for number in range(2, 200):
-        fate = Fate()
-        rows.add(fate, open_row(number, f"trace {number}"))
-        fate.settle("committed")
+        outcome = TransactionOutcome()
+        rows.add(outcome, open_row(number, f"trace {number}"))
+        outcome.set("committed")
         assert len(told(rows)) == 1
     assert len(rows._latest) == 1
 

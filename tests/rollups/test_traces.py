@@ -13,11 +13,11 @@ from django.test import Client
 
 from project.playground.models import Author
 from signals_demo import flush, trace
+from signals_demo.catalog.outcomes import COMMITTED, OPEN, ROLLED_BACK
 from signals_demo.events import Attribution, Resolution, Row
 from signals_demo.models import SignalEvent, SignalTrace
 from signals_demo.rollups.traces import Summary, summed_up
 from signals_demo.sinks.database import DatabaseSink
-from signals_demo.tracing.transactions import COMMITTED, OPEN, ROLLED_BACK
 from tests.factories import UserFactory
 from tests.recording import Project, recorded, rolled_back, row_maker, stored
 

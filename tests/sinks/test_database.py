@@ -13,6 +13,7 @@ from django.db import OperationalError, connection
 from django.test import override_settings
 from django.utils import timezone
 
+from signals_demo.catalog.outcomes import COMMITTED, OPEN, ROLLED_BACK
 from signals_demo.events import Resolution, Row
 from signals_demo.faults import faults
 from signals_demo.models import SignalEvent, SignalHour
@@ -20,7 +21,6 @@ from signals_demo.sinks import BaseSink, NotReady, configured, load
 from signals_demo.sinks.database import DatabaseSink
 from signals_demo.sinks.log import LogSink
 from signals_demo.sinks.memory import MemorySink
-from signals_demo.tracing.transactions import COMMITTED, OPEN, ROLLED_BACK
 from tests.recording import recorded, row_maker
 
 BIG = 2**63  # more than an integer column holds

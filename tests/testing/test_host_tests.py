@@ -12,11 +12,11 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test import SimpleTestCase, modify_settings
 
 from signals_demo import trace
+from signals_demo.catalog.outcomes import COMMITTED
 from signals_demo.events import Resolution
 from signals_demo.models import SignalEvent
 from signals_demo.sinks import NotReady
 from signals_demo.sinks.database import DatabaseSink
-from signals_demo.tracing.transactions import COMMITTED
 from tests.recording import outcomes, row_maker, stored
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -177,6 +177,6 @@ def test_a_project_without_django_runs_without_it(project: pytest.Pytester) -> N
 def test_the_package_names_what_it_exports() -> None:
     code = "import signals_demo; print(signals_demo.trace, signals_demo.suppress)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert "traces.trace" in done.stdout, done.stderr
+    assert "api.trace" in done.stdout, done.stderr
     with pytest.raises(AttributeError, match="no attribute 'frobnicate'"):
         signals_demo.frobnicate  # noqa: B018

@@ -13,7 +13,8 @@ from django.dispatch import Signal
 
 from project.playground.models import Author
 from signals_demo import suppress, trace
-from signals_demo.tracing.trace import Trace, current_trace
+from signals_demo.tracing.scope import current_trace
+from signals_demo.tracing.trace import Trace
 from tests.recording import MEMORY, kept, recorded
 
 INIT = ["pre_init", "post_init"]

@@ -17,7 +17,7 @@ from project.playground.models import Tag
 from signals_demo import flush, suppress, trace
 from signals_demo.models import SignalEvent
 from signals_demo.tracing.origins import asgi_trace, client_address, process_trace, wsgi_trace
-from signals_demo.tracing.trace import current_trace
+from signals_demo.tracing.scope import current_trace
 from tests.recording import recorded
 
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"

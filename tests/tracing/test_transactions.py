@@ -21,7 +21,6 @@ from signals_demo import flush, trace
 from signals_demo.delivery.writer import writer
 from signals_demo.models import SignalEvent
 from signals_demo.tracing.trace import Trace
-from signals_demo.tracing.transactions import Fate
 from tests.recording import (
     MEMORY,
     Boom,
@@ -382,14 +381,6 @@ def test_closing_the_connection_rolls_back() -> None:
         author("3")
     assert saves(stored(unit)) == ROLLED_BACK + FAILED + COMMITTED
     assert [one.name for one in Author.objects.all()] == ["3"]
-
-
-def test_an_outcome_that_is_told_while_somebody_asks_for_it_counts() -> None:
-    fate = Fate()
-    # As when the writer asks, and the host's thread ends the save and drops it meanwhile.
-    fate._owner = lambda: fate.settle("committed")  # type: ignore[assignment]
-
-    assert fate.outcome == "committed"
 
 
 def test_a_connection_closed_by_hand_without_a_commit_rolls_back(by_hand: None) -> None:

@@ -4,10 +4,12 @@ from typing import Any
 
 from django.db import connections
 
-from signals_demo.tracing.transactions import COMMITTED, OPEN, ROLLED_BACK, Fate, ground_on
+from signals_demo.catalog.outcomes import COMMITTED, OPEN, ROLLED_BACK
+from signals_demo.tracing.outcomes import TransactionOutcome
+from signals_demo.tracing.transactions import outcome_around_test
 
 
-class Block:
+class AtomicBlock:
     """An `atomic` block without a savepoint right inside the test's transaction.
 
     Without the test it would be a transaction. Nothing tells of its end but the connection, which
@@ -27,15 +29,15 @@ class Block:
         return self._outcome
 
 
-_running: list[Block] = []
+_running: list[AtomicBlock] = []
 
 
-def settle() -> None:
+def update_blocks() -> None:
     """Note what became of the blocks that have ended."""
     _running[:] = [block for block in list(_running) if block.outcome == OPEN]
 
 
-def _block_on(alias: str) -> Block | None:
+def _block_on(alias: str) -> AtomicBlock | None:
     connection: Any = connections[alias]
     number = sum(atomic._from_testcase for atomic in connection.atomic_blocks)
     inner = connection.atomic_blocks[number:]
@@ -44,22 +46,24 @@ def _block_on(alias: str) -> Block | None:
     for block in list(_running):
         if block.connection is connection and block.atomic is inner[0]:
             return block
-    block = Block(connection, inner[0])
+    block = AtomicBlock(connection, inner[0])
     _running.append(block)
     return block
 
 
-class Ground:
+class TestTransaction:
     """The transaction that a `TestCase` holds open on a database, as it is now; or none."""
 
-    def __init__(self, alias: str) -> None:
-        settle()
-        self._fate = ground_on(alias)
-        self._block = None if self._fate is None else _block_on(alias)
+    __test__ = False
 
-    def outcome_of(self, fate: Fate) -> str:
+    def __init__(self, alias: str) -> None:
+        update_blocks()
+        self._own = outcome_around_test(alias)
+        self._block = None if self._own is None else _block_on(alias)
+
+    def outcome_of(self, outcome: TransactionOutcome) -> str:
         """Return what became of a change: what reaches the test's own transaction is committed."""
-        carrier = fate.carrier(self._fate)
-        if carrier is not self._fate:
-            return carrier.outcome
+        decider = outcome.decided_by(self._own)
+        if decider is not self._own:
+            return decider.value
         return COMMITTED if self._block is None else self._block.outcome

@@ -1,0 +1,5 @@
+"""What can become of a transaction, in the words that are stored."""
+
+COMMITTED = "committed"
+ROLLED_BACK = "rolled_back"
+OPEN = "open"
