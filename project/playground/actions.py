@@ -1,4 +1,4 @@
-"""The actions, in the order of the lessons. The pages show the code of each as it stands here."""
+"""The actions, in the order of the lessons. The pages show this code."""
 
 # ruff: noqa: DJ008
 
@@ -26,22 +26,22 @@ SILENCE = "silence"
 
 @action(Family.AUTH, "Log in")
 def log_in(request: HttpRequest) -> None:
-    """You are “admin” afterwards, in the real admin too."""
+    """Logs you in as “admin”, also in the real admin."""
     user = authenticate(request, username="admin", password="admin")
     if user is None:
-        raise Excuse("The password is not “admin” any more.")
+        raise Excuse("The password is no longer “admin”.")
     login(request, user)
 
 
 @action(Family.AUTH, "Log in with a wrong password")
 def fail_to_log_in(request: HttpRequest) -> None:
-    """Nobody gets in, and the log keeps the name that was tried, not the password."""
+    """The login fails. The log keeps the username that was tried, but not the password."""
     authenticate(request, username="admin", password="a guess")
 
 
 @action(Family.AUTH, "Log out")
 def log_out(request: HttpRequest) -> None:
-    """Fires even if nobody was logged in; then there is no user in it."""
+    """Fires even if no one was logged in. Then its user is None."""
     logout(request)
 
 
@@ -50,26 +50,26 @@ def log_out(request: HttpRequest) -> None:
 
 @action(Family.MODEL, "Instantiate")
 def instantiate(request: HttpRequest) -> None:
-    """An instance is made; nothing is saved."""
+    """Creates an instance without saving it."""
     Book(title="Never Saved", copies=3)
 
 
 @action(Family.MODEL, "Read rows")
 def read(request: HttpRequest) -> None:
-    """Each row becomes an instance, so each fires the two init signals."""
+    """Each row becomes an instance, so each row fires both init signals."""
     list(Book.objects.all())
 
 
 @action(Family.MODEL, "Save: create")
 def create(request: HttpRequest) -> None:
-    """A new row: post_save says created, and every field changes from nothing."""
+    """Inserts a row. created is True in post_save, and every field has a new value."""
     book = Book.objects.get(title="Night Trains")
     Order.objects.create(book=book, reader="Mina", copies=2)
 
 
 @action(Family.MODEL, "Save: update")
 def update(request: HttpRequest) -> None:
-    """A JSON field changed in place is noticed as well."""
+    """The changes include a JSON field that was changed in place."""
     book = Book.objects.get(title="Night Trains")
     book.copies += 1
     book.details["loans"] += 1
@@ -78,7 +78,7 @@ def update(request: HttpRequest) -> None:
 
 @action(Family.MODEL, "Save, then roll back")
 def roll_back(request: HttpRequest) -> None:
-    """The signals fire all the same. The record says that the row is gone."""
+    """The signals fire anyway. The record says that the row was rolled back."""
     book = Book.objects.get(title="Night Trains")
     with transaction.atomic():
         Order.objects.create(book=book, reader="Nobody")
@@ -87,7 +87,7 @@ def roll_back(request: HttpRequest) -> None:
 
 @action(Family.MODEL, "Delete")
 def delete(request: HttpRequest) -> None:
-    """The book's orders go with it: every pre_delete fires before the first post_delete."""
+    """Deletes the book's orders too. Every pre_delete fires before the first post_delete."""
     Book.objects.get(title="A Draft").delete()
 
 
@@ -100,28 +100,28 @@ def add_tag(request: HttpRequest) -> None:
 
 @action(Family.MODEL, "Many-to-many: remove")
 def remove_tag(request: HttpRequest) -> None:
-    """The same from the other side would be reverse: tag.books.remove(book)."""
+    """From the other side, with tag.books.remove(book), reverse would be True."""
     book = Book.objects.get(title="Night Trains")
     book.tags.remove(Tag.objects.get(name="fiction"))
 
 
 @action(Family.MODEL, "Many-to-many: set")
 def set_tags(request: HttpRequest) -> None:
-    """One set() is a remove and an add, with what differs."""
+    """set() calls remove() and add() with the tags that differ."""
     book = Book.objects.get(title="Night Trains")
     book.tags.set(Tag.objects.filter(name__in=["gift", "travel"]))
 
 
 @action(Family.MODEL, "Many-to-many: clear")
 def clear_tags(request: HttpRequest) -> None:
-    """Here no keys are sent: pk_set is None."""
+    """clear() sends no keys: pk_set is None."""
     book = Book.objects.get(title="Night Trains")
     book.tags.clear()
 
 
 @action(Family.MODEL, "Save an inherited model")
 def save_ebook(request: HttpRequest) -> None:
-    """Two tables are written; only the child's class is sent, so receivers of Book are silent."""
+    """Writes two tables. The sender is the child class, so receivers of Book are not called."""
     ebook = Ebook.objects.get(title="Lighthouses of the North")
     ebook.kilobytes += 1
     ebook.save()
@@ -129,7 +129,7 @@ def save_ebook(request: HttpRequest) -> None:
 
 @action(Family.MODEL, "Save a proxy model")
 def save_rare_book(request: HttpRequest) -> None:
-    """The same row as a Book, but the sender is RareBook: receivers of Book are silent."""
+    """Saves a row of Book. The sender is RareBook, so receivers of Book are not called."""
     book = RareBook.objects.get(title="Night Trains")
     book.copies += 1
     book.save()
@@ -137,7 +137,7 @@ def save_rare_book(request: HttpRequest) -> None:
 
 @action(Family.MODEL, "Define a model")
 def define_model(request: HttpRequest) -> None:
-    """Usually this happens when a project starts. A registry of its own keeps this one apart."""
+    """Usually happens when a project starts. A separate registry keeps this model apart."""
 
     class Leaflet(models.Model):
         text = models.TextField()
@@ -161,13 +161,13 @@ def migrate(request: HttpRequest) -> None:
 
 @action(Family.REQUEST, "Send a request")
 def send_request(request: HttpRequest) -> None:
-    """Pressing the button sends a request, and that is enough."""
+    """The button sends a request. Nothing else is needed."""
     # Nothing to do.
 
 
 @action(Family.REQUEST, "Raise an error")
 def raise_error(request: HttpRequest) -> None:
-    """A view fails. A small middleware of the playground then brings you back here."""
+    """The view raises an exception. A middleware of the playground brings you back here."""
     raise RuntimeError("The shelf has come down.")
 
 
@@ -176,7 +176,7 @@ def raise_error(request: HttpRequest) -> None:
 
 @action(Family.TEST, "Run tests", shows=LessonTests)
 def run_tests(request: HttpRequest) -> str:
-    """Runs “manage.py test project.playground.tests” in a process of its own."""
+    """Runs “manage.py test project.playground.tests” in another process."""
     return children.run_tests()
 
 
@@ -185,7 +185,7 @@ def run_tests(request: HttpRequest) -> str:
 
 @action(Family.DATABASE, "Open a connection")
 def connect(request: HttpRequest) -> None:
-    """Django opens one when a thread first asks for it; this is one more, closed again."""
+    """Opens another connection and closes it. Django opens one at a thread's first query."""
     another = connection.copy()
     another.connect()
     another.close()
@@ -196,14 +196,14 @@ def connect(request: HttpRequest) -> None:
 if django.VERSION >= (6, 0):
     from project.playground import tasks
 
-    @action(Family.TASK, "Do a task")
+    @action(Family.TASK, "Run a task")
     def do_task(request: HttpRequest) -> None:
-        """Django's own backend does it at once, in the same thread."""
+        """Django's immediate backend runs it at once, in the same thread."""
         tasks.count_orders.enqueue()
 
-    @action(Family.TASK, "Do a task that fails")
+    @action(Family.TASK, "Run a task that fails")
     def fail_at_task(request: HttpRequest) -> None:
-        """task_finished fires as well; the result in it says FAILED."""
+        """task_finished fires as well. The status of its task_result is FAILED."""
         tasks.fail.enqueue()
 
 
@@ -212,7 +212,7 @@ if django.VERSION >= (6, 0):
 
 @action(Family.AUTORELOAD, "Reload", shows=children.run_server_until_reload)
 def reload(request: HttpRequest) -> str:
-    """Runs a second server on a free port, touches a file that it watches, and waits."""
+    """Starts a second server on a free port, changes a file that it watches, and waits."""
     return children.run_server_until_reload()
 
 
@@ -221,7 +221,7 @@ def reload(request: HttpRequest) -> str:
 
 @action(SILENCE, "bulk_create()")
 def bulk_create(request: HttpRequest) -> str:
-    """Rows are created; no save signal. (Making the instances fired their init signals before.)"""
+    """Inserts rows without save signals. (Creating the instances fired their init signals.)"""
     book = Book.objects.get(title="Night Trains")
     orders = [Order(book=book, reader=name) for name in ("Ann", "Ben")]
     with trace("bulk_create") as shown:
@@ -231,7 +231,7 @@ def bulk_create(request: HttpRequest) -> str:
 
 @action(SILENCE, "bulk_update()")
 def bulk_update(request: HttpRequest) -> str:
-    """Rows change; no save signal."""
+    """Updates rows without save signals."""
     books = list(Book.objects.all())
     for book in books:
         book.copies += 1
@@ -242,7 +242,7 @@ def bulk_update(request: HttpRequest) -> str:
 
 @action(SILENCE, "QuerySet.update()")
 def queryset_update(request: HttpRequest) -> str:
-    """One UPDATE statement; no instance, no signal."""
+    """Runs one UPDATE: no instances, no signals."""
     with trace("update") as shown:
         Book.objects.update(copies=F("copies") + 1)
     return shown.trace_id
@@ -250,7 +250,7 @@ def queryset_update(request: HttpRequest) -> str:
 
 @action(SILENCE, "save(update_fields=[])")
 def save_no_fields(request: HttpRequest) -> str:
-    """There is nothing to save, so save() returns before its signals."""
+    """There is nothing to save, so save() returns before it sends signals."""
     book = Book.objects.get(title="Night Trains")
     with trace("save(update_fields=[])") as shown:
         book.save(update_fields=[])
@@ -259,7 +259,7 @@ def save_no_fields(request: HttpRequest) -> str:
 
 @action(SILENCE, "_raw_delete()")
 def raw_delete(request: HttpRequest) -> str:
-    """A private method, with which Django itself deletes fast where nobody listens."""
+    """A private method. Django uses it for fast deletes, where no receiver is connected."""
     with trace("_raw_delete") as shown:
         Order.objects.filter(reader="Ann")._raw_delete("default")
     return shown.trace_id
@@ -267,7 +267,7 @@ def raw_delete(request: HttpRequest) -> str:
 
 @action(SILENCE, "Raw SQL")
 def raw_sql(request: HttpRequest) -> str:
-    """The database does it, and Django does not know what."""
+    """The database deletes the rows, and Django does not know it."""
     sql = "DELETE FROM playground_order WHERE reader = 'Ben'"
     with trace("raw SQL") as shown, connection.cursor() as cursor:
         cursor.execute(sql)
@@ -276,7 +276,7 @@ def raw_sql(request: HttpRequest) -> str:
 
 @action(SILENCE, "A row of an automatic through table")
 def save_through_row(request: HttpRequest) -> str:
-    """The model behind tags.add() is made by Django: saving or deleting it sends nothing."""
+    """Django creates the model behind tags.add(). Saving or deleting it sends no signals."""
     book = Book.objects.get(title="Night Trains")
     tag = Tag.objects.get(name="gift")
     row = Book.tags.through(book=book, tag=tag)
@@ -288,7 +288,7 @@ def save_through_row(request: HttpRequest) -> str:
 
 @action(SILENCE, "values()")
 def values(request: HttpRequest) -> str:
-    """Rows are read, but no instances are made: no init signals either."""
+    """Reads rows without creating instances, so without init signals."""
     with trace("values") as shown:
         list(Book.objects.values("title", "copies"))
     return shown.trace_id

@@ -1,4 +1,4 @@
-"""Management commands in processes of their own, which cannot run longer than a limit."""
+"""Management commands in other processes, with a time limit."""
 
 import os
 import subprocess
@@ -20,7 +20,7 @@ RELOAD = 3  # with this status the reloader's process asks for another one
 
 
 class Excuse(Exception):
-    """Why an action could not be done, in words for the person who pressed the button."""
+    """Why an action failed, in words for the person who pressed the button."""
 
 
 def run_tests() -> str:
@@ -52,9 +52,11 @@ def _manage(
     status: int = 0,
     meanwhile: Callable[[], object] = lambda: None,
 ) -> str:
-    """Run a command, doing `meanwhile` over and over; return the trace id of its process."""
+    """Run a command, calling `meanwhile` repeatedly; return the trace id of its process."""
     if connection.vendor != "sqlite":
-        raise Excuse("This needs the playground's own SQLite file; another database is in use.")
+        raise Excuse(
+            "This action needs the playground's SQLite database. Another database is in use."
+        )
     flush()
     newest = SignalEvent.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
     with (
@@ -88,7 +90,7 @@ def _manage(
     recorded = SignalEvent.objects.filter(pk__gt=newest, origin_name=command)
     trace_id = recorded.order_by("-pk").values_list("trace_id", flat=True).first()
     if trace_id is None:
-        raise Excuse(f"manage.py {command} ran, but nothing of it was recorded: {end}")
+        raise Excuse(f"manage.py {command} ran, but none of its events were recorded: {end}")
     collect(output)
     return trace_id
 
@@ -97,6 +99,8 @@ def _wait(process: subprocess.Popen[bytes], command: str, meanwhile: Callable[[]
     deadline = time.monotonic() + SECONDS
     while process.poll() is None:
         if time.monotonic() > deadline:
-            raise Excuse(f"manage.py {command} took longer than {SECONDS} seconds: stopped.")
+            raise Excuse(
+                f"manage.py {command} took longer than {SECONDS} seconds and was stopped."
+            )
         meanwhile()
         time.sleep(0.1)

@@ -1,4 +1,4 @@
-"""The pages: one lesson for each family of signals, and one on what fires nothing."""
+"""The pages: one lesson for each family of signals, and one on what fires no signal."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from signals_demo.catalog.types import BuiltIn, Family, LazyText
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """A page: its address, its words, and through `family` what it is about."""
+    """A page: its address, its texts and the family of signals that it is about."""
 
     slug: str
     title: LazyText
@@ -41,9 +41,9 @@ LESSONS = (
     *(Lesson(family.value, family.label, family.description, family) for family in Family),
     Lesson(
         SILENCE,
-        "What fires nothing",
-        "Rows are written, changed, read and deleted here, and no signal fires. "
-        "Code that must not miss a change cannot rely on signals alone.",
+        "What fires no signal",
+        "These actions write, read and delete rows, and no signal fires. "
+        "Code that must see every change cannot rely on signals alone.",
     ),
 )
 

@@ -1,4 +1,4 @@
-"""A small bookshop: something believable to save, change and delete."""
+"""A small bookshop: models to save, change and delete."""
 
 from django.db import models
 
@@ -16,7 +16,7 @@ class Author(models.Model):
 
 
 class Tag(models.Model):
-    """A word that books can be found by."""
+    """A keyword for books."""
 
     name = models.CharField(max_length=40, unique=True)
 
@@ -28,7 +28,7 @@ class Tag(models.Model):
 
 
 class Book(models.Model):
-    """A book on the shelf: foreign key, many-to-many, JSON and file field in one model."""
+    """A book: foreign key, many-to-many, JSON and file field in one model."""
 
     title = models.CharField(max_length=120, unique=True)
     author = models.ForeignKey(Author, on_delete=models.CASCADE, related_name="books")
@@ -45,7 +45,7 @@ class Book(models.Model):
 
 
 class Ebook(Book):
-    """A book to download: inherits from Book and has a table of its own."""
+    """A book to download: inherits from Book, with a second table."""
 
     kilobytes = models.PositiveIntegerField(default=0)
 
@@ -54,7 +54,7 @@ class Ebook(Book):
 
 
 class RareBook(Book):
-    """A book behind glass: a proxy, the same table under another class."""
+    """A valuable book: a proxy model, the same table under another class."""
 
     class Meta:
         proxy = True
@@ -62,7 +62,7 @@ class RareBook(Book):
 
 
 class Order(models.Model):
-    """A reader's order; it goes when its book goes."""
+    """A reader's order; it is deleted with its book."""
 
     book = models.ForeignKey(Book, on_delete=models.CASCADE, related_name="orders")
     reader = models.CharField(max_length=80)

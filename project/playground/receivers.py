@@ -1,6 +1,6 @@
 """The playground's own receivers: both ways to connect one, for every family of signals.
 
-The lessons show this code as it stands here. Each receiver leaves a note on the noticeboard.
+The lessons show this code. Each receiver leaves a note on the noticeboard.
 """
 
 import inspect
@@ -57,7 +57,7 @@ def connect_auth() -> None:
 @receiver([user_logged_out, user_login_failed])
 def watch_the_door(signal: Signal, **kwargs: Any) -> None:
     left = signal is user_logged_out
-    pin("Somebody left." if left else "Somebody did not get in.")
+    pin("A user logged out." if left else "A login failed.")
 
 
 # model
@@ -65,7 +65,7 @@ def watch_the_door(signal: Signal, **kwargs: Any) -> None:
 
 def confirm(instance: Order, created: bool, **kwargs: Any) -> None:
     if created:
-        pin(f"Thank you, {instance.reader}: order {instance.pk} is noted.")
+        pin(f"Thank you, {instance.reader}: order {instance.pk} is saved.")
 
 
 def connect_model() -> None:
@@ -84,13 +84,13 @@ def count_copies(instance: Book, **kwargs: Any) -> None:
 
 @receiver([pre_delete, post_delete], sender=Book)
 def clear_the_shelf(signal: Signal, instance: Book, **kwargs: Any) -> None:
-    what = "goes" if signal is pre_delete else "has gone"
+    what = "will be deleted" if signal is pre_delete else "is deleted"
     pin(f"“{instance.title}” {what}.")
 
 
 @receiver(m2m_changed, sender=Book.tags.through)
 def note_tags(instance: Book | Tag, action: str, reverse: bool, **kwargs: Any) -> None:
-    # The sender is the table between the two: `instance` is a Tag in `tag.books.clear()`.
+    # The sender is the through model: in `tag.books.clear()`, `instance` is a Tag.
     of_whom = f"Books tagged “{instance.name}”" if reverse else f"Tags of “{instance.title}”"
     pin(f"{of_whom}: {action}.")
 
@@ -113,7 +113,7 @@ def connect_management() -> None:
 
 @receiver(pre_migrate, sender=apps.get_app_config("playground"))
 def announce_migration(using: str, **kwargs: Any) -> None:
-    pin(f"A migration of {using!r} begins.")
+    pin(f"A migration of {using!r} starts.")
 
 
 # request
@@ -133,7 +133,7 @@ def connect_request() -> None:
 
 @receiver(request_started)
 def greet_request(**kwargs: Any) -> None:
-    pin("A request has come in.")
+    pin("A request has arrived.")
 
 
 # test
@@ -160,9 +160,9 @@ def note_template(template: Template, **kwargs: Any) -> None:
 
 
 def connect_database() -> None:
-    # A function in a function: nothing else refers to it, so it needs weak=False.
+    # Nothing else refers to this nested function, so it needs weak=False.
     def note_connection(connection: Wrapper, **kwargs: Any) -> None:
-        pin(f"{connection.alias!r} has one more connection.")
+        pin(f"{connection.alias!r} has a new connection.")
 
     connection_created.connect(
         note_connection,
@@ -183,7 +183,7 @@ if django.VERSION >= (6, 0):
     from django.tasks.signals import task_enqueued, task_started
 
     def queue_up(task_result: TaskResult, **kwargs: Any) -> None:
-        pin(f"{task_result.task.name} stands in the queue.")
+        pin(f"{task_result.task.name} is in the queue.")
 
     def connect_task() -> None:
         task_enqueued.connect(
@@ -194,7 +194,7 @@ if django.VERSION >= (6, 0):
 
     @receiver(task_started)
     def start_work(task_result: TaskResult, **kwargs: Any) -> None:
-        pin(f"{task_result.task.name} is being done.")
+        pin(f"{task_result.task.name} has started.")
 
 
 # autoreload
@@ -216,13 +216,13 @@ def connect_autoreload() -> None:
 
 @receiver(file_changed)
 def note_change(file_path: Path, **kwargs: Any) -> None:
-    # Returning something true would stop the reload.
+    # A true return value would prevent the reload.
     pin(f"{file_path.name} has changed.")
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A receiver of this module and, if it is connected by hand, the function that does so."""
+    """A receiver of this module and, if no decorator connects it, the function that does."""
 
     caption: str
     receiver: Callable[..., None] | None
@@ -230,14 +230,14 @@ class Example:
 
     @property
     def code(self) -> str:
-        """Return the source of both, as it is in this file."""
+        """Return the source of both."""
         functions = filter(None, [self.receiver, self.connect])
         return "\n\n".join(textwrap.dedent(inspect.getsource(each)) for each in functions)
 
 
-BY_HAND = "By hand"
-ONE = "By decorator, with one signal"
-SEVERAL = "By decorator, with a list of signals"
+BY_HAND = "With connect()"
+ONE = "With the decorator, for one signal"
+SEVERAL = "With the decorator, for several signals"
 SENDER = " and a sender"
 
 EXAMPLES = {

@@ -1,4 +1,4 @@
-"""What the lessons can do: one list of actions, for the pages and for the tour."""
+"""The actions of the lessons, for the pages and the tour."""
 
 import ast
 import inspect
@@ -13,10 +13,10 @@ Run = Callable[[HttpRequest], str | None]
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """Something that makes signals fire, or shows that none does.
+    """Code that makes signals fire, or shows that none do.
 
-    `run` returns the trace id of what is worth showing, or None for the request that ran it.
-    `shows` is the code to show, if that of `run` says little.
+    `run` returns the id of the trace to show, or None for the trace of the request.
+    `shows` is the code to show instead of that of `run`.
     """
 
     lesson: str

@@ -1,4 +1,4 @@
-"""The sample data: what the actions of the lessons expect to find."""
+"""The sample data that the actions of the lessons expect."""
 
 from django.contrib.auth import get_user_model
 from django.db import transaction
@@ -6,16 +6,16 @@ from django.db import transaction
 from project.playground.models import Author, Book, Ebook, Order, Tag
 from signals_demo import suppress, trace
 
-# Name and password of the superuser; everybody who reads this knows them.
+# Name and password of the superuser, known to anyone who reads this.
 ADMIN = "admin"
 
 
-# Not recorded, and in a trace of its own, so that the receivers' notes are not the action's.
+# Not recorded, and in a separate trace, so that the receivers' notes are not the action's.
 @suppress()
 @trace("stock")
 @transaction.atomic
 def stock() -> None:
-    """Put back on the shelf what is missing."""
+    """Create the sample data that is missing."""
     ada, _ = Author.objects.get_or_create(name="Ada Marsh")
     jonas, _ = Author.objects.get_or_create(name="Jonas Quill")
     fiction, _ = Tag.objects.get_or_create(name="fiction")
@@ -36,7 +36,7 @@ def stock() -> None:
 
 @suppress()
 def make_admin() -> None:
-    """Make the superuser, unless there is a user of that name already."""
+    """Create the superuser, unless there is a user with that name."""
     users = get_user_model()._default_manager
     if not users.filter(username=ADMIN).exists():
         users.create_superuser(username=ADMIN, email="", password=ADMIN)

@@ -1,4 +1,4 @@
-"""Long streaks of like events, made short for people."""
+"""Long streaks of similar events, shortened for the pages."""
 
 from collections.abc import Iterable, Iterator
 from itertools import groupby
@@ -9,15 +9,15 @@ SHOWN = 6
 
 
 def shortened(events: Iterable[SignalEvent]) -> Iterator[SignalEvent]:
-    """Yield the events, with the rest of a long streak as one per signal that has its `count`."""
+    """Yield the events; the rest of a long streak becomes one event per signal, with a `count`."""
     for _, group in groupby(events, key=_kind):
         streak = list(group)
         yield from streak[:SHOWN]
         rest: dict[str, list[SignalEvent]] = {}
         for event in streak[SHOWN:]:
             rest.setdefault(event.signal, []).append(event)
-        for signal, like in rest.items():
-            yield like[0] if len(like) == 1 else _together(signal, like)
+        for signal, similar in rest.items():
+            yield similar[0] if len(similar) == 1 else _together(signal, similar)
 
 
 def _kind(event: SignalEvent) -> tuple[int, str]:

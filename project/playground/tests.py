@@ -1,4 +1,4 @@
-"""The tests that the lesson about Django's test signals runs, in a process of their own."""
+"""The tests that the lesson about test signals runs in another process."""
 
 from django.conf import settings
 from django.template.loader import render_to_string
@@ -8,7 +8,7 @@ from signals_demo.testing import Capture, SignalTestMixin, capture_signals
 
 
 class LessonTests(SignalTestMixin, SimpleTestCase):
-    """No database is used, so Django makes none for the tests."""
+    """Tests without a database."""
 
     def test_a_setting_for_a_while(self) -> None:
         expected = ["setting_changed", "setting_changed"]

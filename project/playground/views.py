@@ -32,7 +32,7 @@ View = Callable[Concatenate[HttpRequest, P], HttpResponse]
 
 
 def in_english(view: View[P]) -> View[P]:
-    """Answer in English: the lessons have no translation, so nothing on their pages has."""
+    """Answer in English: the lessons are not translated, so their pages are not either."""
 
     @wraps(view)
     def answered(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
@@ -45,12 +45,12 @@ def in_english(view: View[P]) -> View[P]:
 
 
 def only_in_debug(view: View[P]) -> View[P]:
-    """Refuse to answer on a real site: everybody may press these buttons."""
+    """Refuse to answer on a real site: anyone may press these buttons."""
 
     @wraps(view)
     def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         if not settings.DEBUG:
-            raise PermissionDenied("The playground answers only while DEBUG is True.")
+            raise PermissionDenied("The playground works only with DEBUG = True.")
         return view(request, *args, **kwargs)
 
     return guarded
@@ -60,7 +60,7 @@ def only_in_debug(view: View[P]) -> View[P]:
 @in_english
 @only_in_debug
 def front(request: HttpRequest) -> HttpResponse:
-    """Show where to begin."""
+    """Show the front page."""
     by_hand, by_decorator, *_ = EXAMPLES[Family.MODEL]
     context = {
         "lessons": LESSONS,

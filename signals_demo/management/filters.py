@@ -42,9 +42,9 @@ def add_filters(parser: CommandParser) -> None:
     """Give a command an option for each filter."""
     group = parser.add_argument_group(
         "filters",
-        "Events that match all of them. Each may be given more than once, but for the times and "
-        "the search: then any of the values will do. A time is 24h (ago; s, m, h, d, w), "
-        "2026-01-31 or 2026-01-31T09:30.",
+        "Only events that match all of them. Except for the times and the search, you can give "
+        "each more than once: then any of its values matches. A time is 24h (24 hours ago; also "
+        "s, m, d and w), 2026-01-31 or 2026-01-31T09:30.",
     )
     for name, metavar, meaning in _OPTIONS:
         action = "store" if name in SINGLE else "append"
@@ -56,14 +56,14 @@ _OPTIONS = (
     ("family", "NAME", f"a family of signals: {', '.join(family.value for family in Family)}"),
     ("sender", "LABEL", "a model, such as auth.User, or another sender"),
     ("object", "OBJECT", "an object, such as 'auth.User 5', or a key alone"),
-    ("actor", "USER", "a user's name or key: who did it"),
-    ("origin", "KIND", f"what it was part of: {', '.join(Origin.values)}"),
-    ("outcome", "WORD", f"what became of its transaction: {', '.join(Outcome.values)}"),
-    ("database", "ALIAS", "the database that was concerned"),
-    ("trace", "ID", "one unit of work, by its trace id"),
-    ("since", "TIME", "at this time or later"),
-    ("until", "TIME", "before this time"),
-    ("search", "TEXT", "what the search box of the admin takes"),
+    ("actor", "USER", "a user's name or key"),
+    ("origin", "KIND", f"what started its trace: {', '.join(Origin.values)}"),
+    ("outcome", "WORD", f"the outcome of its transaction: {', '.join(Outcome.values)}"),
+    ("database", "ALIAS", "the alias of the database"),
+    ("trace", "ID", "a trace, by its id"),
+    ("since", "TIME", "events at this time or later"),
+    ("until", "TIME", "events before this time"),
+    ("search", "TEXT", "a search, as in the admin's search box"),
 )
 
 

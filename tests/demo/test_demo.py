@@ -15,7 +15,7 @@ import pytest
 
 from tests.servers import clean_environment, free_port
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def test_a_port_that_is_taken(database: Path) -> None:
         done = demo(database, str(port))
     assert done.returncode == 1
     assert done.stdout == ""
-    assert f"Cannot serve on port {port}: it is taken." in done.stderr
+    assert f"Cannot serve on port {port}: it is in use." in done.stderr
     assert f"manage.py demo {port + 1}" in done.stderr
     assert not database.exists()
 

@@ -14,7 +14,7 @@ from project.playground.management.commands.tour import wants_colour
 from signals_demo.catalog import built_in
 from tests.servers import clean_environment
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def tour(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -39,7 +39,7 @@ def test_the_tour_sees_every_signal(tmp_path: Path) -> None:
     seen = {line.split()[0]: int(line.split()[-1]) for line in table if line.startswith("  ")}
     assert list(seen) == list(built_in())
     assert all(seen.values())
-    assert f"All {len(seen)} signals of this Django were seen." in done.stdout
+    assert f"All {len(seen)} signals of this Django version were seen." in done.stdout
     # Nested: what a request fires stands under its beginning.
     assert re.search(r"^  request_started +ClientHandler$", done.stdout, re.MULTILINE)
     assert re.search(r"^    class_prepared +playground.Leaflet$", done.stdout, re.MULTILINE)

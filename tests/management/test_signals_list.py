@@ -237,7 +237,7 @@ def test_only_what_looks_wrong(shop: Project) -> None:
     assert "stamp" in told
     assert "shop/handlers.py" in told
     assert "order_paid" not in told
-    assert "5 look wrong." in told
+    assert "5 have problems." in told
 
 
 def test_failing_is_asked_for(shop: Project) -> None:
@@ -245,7 +245,7 @@ def test_failing_is_asked_for(shop: Project) -> None:
     failed = shop.call("manage.py", "signals_list", "--fail", "--json")
     assert failed.returncode == 1
     assert wrong(json.loads(failed.stdout))
-    assert "Something looks wrong." in failed.stderr
+    assert "There are problems." in failed.stderr
     assert shop.call("manage.py", "signals_list", "--fail", "--signal", "pre_save").returncode == 0
 
 
@@ -288,7 +288,7 @@ def test_a_fresh_project_has_nothing_wrong(tmp_path: Path, debug: bool) -> None:
     text = settings.read_text().replace("DEBUG = True", f"DEBUG = {debug}")
     settings.write_text(f"{text}\nINSTALLED_APPS.append('signals_demo')\n")
     told = run(tmp_path, environment, "manage.py", "signals_list", "--fail")
-    assert told.startswith("0 receivers. Nothing looks wrong.\n")
+    assert told.startswith("0 receivers. No problems found.\n")
     everything = run(tmp_path, environment, "manage.py", "signals_list", "--all", "--fail")
     assert "update_last_login" in everything
     assert "!" not in everything
@@ -305,11 +305,11 @@ def printed(*arguments: str, **options: Any) -> str:
 
 def test_own_receivers_are_left_out_unless_they_are_asked_for() -> None:
     assert "update_last_login" not in printed()
-    assert "see --all" in printed()
+    assert "use --all" in printed()
     everything = printed("--all")
     assert "update_last_login" in everything
     assert "signals_demo.post_save" in everything
-    assert "see --all" not in everything
+    assert "use --all" not in everything
     assert "update_last_login" in printed("--signal=user_logged_in")
 
 

@@ -124,7 +124,7 @@ def test_a_filter_that_means_nothing() -> None:
 
 @pytest.mark.parametrize("number", ["-1", "x", "1.5", "9" * 30, "100001"])
 def test_a_number_of_events_that_is_none(number: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(CommandError, match=r"--lines: .* is no number from 0 to 100,000"):
+    with pytest.raises(CommandError, match=r"--lines: .* is not a number from 0 to 100,000"):
         tail("-n", number)
 
 
@@ -201,7 +201,7 @@ def test_it_waits_for_a_database_that_is_away_and_says_so_once(project: Project)
         assert process.wait(60) == 0
     away, back = project.said.splitlines()
     assert away.startswith("Waiting for the database: no such table")
-    assert back == "The database answers again."
+    assert back == "The database is back."
 
 
 def test_without_a_table_it_ends_with_a_sentence(tmp_path: Path) -> None:

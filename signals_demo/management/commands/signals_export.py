@@ -1,4 +1,4 @@
-"""`manage.py signals_export`: the log, or a part of it, as CSV or JSON lines."""
+"""`manage.py signals_export`: the log or a part of it, as CSV or JSON lines."""
 
 import os
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ _STEP = 1000  # rows between two signs of progress
 class Command(ReadingCommand):
     help = (
         "Write the events that match the filters, oldest first, as CSV or JSON lines. "
-        "What fires after the command has begun is left out."
+        "Events that fire after the command has started are left out."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -35,9 +35,9 @@ class Command(ReadingCommand):
         parser.add_argument(
             "--format",
             choices=FORMATS,
-            help="csv or jsonl, if the file's name does not say it; standard output gets csv",
+            help="csv or jsonl; the default depends on the file name, and is csv without one",
         )
-        parser.add_argument("--force", action="store_true", help="write over a file that exists")
+        parser.add_argument("--force", action="store_true", help="overwrite an existing file")
         super().add_arguments(parser)
 
     @no_translations
@@ -89,9 +89,9 @@ class Command(ReadingCommand):
 def _save(text: Iterator[str], target: Path, *, force: bool) -> None:
     try:
         if target.is_dir():
-            raise CommandError(f"--output: {target} is a folder. Name a file in it.")
+            raise CommandError(f"--output: {target} is a directory. Use the name of a file in it.")
         if target.is_file() and not force:
-            raise CommandError(f"{target} exists already. Give --force to write over it.")
+            raise CommandError(f"{target} already exists. Use --force to overwrite it.")
         with _opened(target) as file:
             for piece in text:
                 file.write(piece)
@@ -102,7 +102,7 @@ def _save(text: Iterator[str], target: Path, *, force: bool) -> None:
 def _format(given: str | None, target: Path | None) -> str:
     found = given or ("csv" if target is None else _ENDINGS.get(target.suffix.lower()))
     if found is None:
-        raise CommandError(f"{target} does not say which format it is to have: give --format.")
+        raise CommandError(f"The name {target} does not say which format to use. Add --format.")
     return found
 
 

@@ -1,4 +1,4 @@
-"""`manage.py signals_list`: who is listening to which signal."""
+"""`manage.py signals_list`: the receivers of each signal."""
 
 import json
 import os
@@ -21,40 +21,43 @@ from signals_demo.serialize.source import PROJECT
 WIDTH = 80
 MARGIN = " " * 6
 LEFT = 44
-"""So wide is the left column at most; what is longer has a line of its own."""
+"""The widest that the left column gets; longer text has its own line."""
 
 
 class Command(BaseCommand):
     help = (
-        "List who is listening to which signal, in the order in which they are called, and what "
-        "looks wrong. Without options: the receivers of the project and of packages."
+        "List the receivers of each signal, in calling order, and their problems. "
+        "Without options, list those of the project and of packages."
     )
-    # A list of receivers is wanted most where something is wrong.
+    # You need the list of receivers most when something is wrong.
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--signal", default="", metavar="NAME", help="this one: post_save, shop.signals.paid"
+            "--signal",
+            default="",
+            metavar="NAME",
+            help="only this signal: post_save, shop.signals.paid",
         )
         parser.add_argument(
             "--sender",
             default="",
             metavar="LABEL",
-            help="the receivers that hear this sender, such as shop.Order",
+            help="only receivers that are called for this sender, such as shop.Order",
         )
         parser.add_argument(
-            "--problems", action="store_true", help="only the receivers that look wrong"
+            "--problems", action="store_true", help="only the receivers with problems"
         )
         parser.add_argument(
             "--all",
             action="store_true",
-            help="also the receivers of Django and of signals_demo, and silent signals",
+            help="also the receivers of Django and signals_demo, and signals without receivers",
         )
         parser.add_argument(
-            "--json", action="store_true", help="as JSON; docs/receivers.md has its shape"
+            "--json", action="store_true", help="print JSON; docs/receivers.md describes it"
         )
         parser.add_argument(
-            "--fail", action="store_true", help="exit with status 1 if anything looks wrong"
+            "--fail", action="store_true", help="exit with status 1 if there are problems"
         )
 
     @no_translations  # so that the JSON is the same everywhere
@@ -75,7 +78,7 @@ class Command(BaseCommand):
                 self._tell(shown, missing)
                 self._sum_up(shown, missing, left_out=_total(chosen) - _total(shown))
         if options["fail"] and _wrong(shown, missing):
-            raise CommandError("Something looks wrong.")
+            raise CommandError("There are problems.")
 
     def _chosen(self, found: list[Audience], wanted: Selection) -> list[Audience]:
         try:
@@ -90,7 +93,7 @@ class Command(BaseCommand):
         for module in filter(None, [*middleware, getattr(settings, "ROOT_URLCONF", None)]):
             try:
                 import_module(module)
-            except Exception as error:  # noqa: BLE001 - the host's; the rest is shown all the same
+            except Exception as error:  # noqa: BLE001 - the project's; the rest is shown anyway
                 self.stderr.write(f"{module} cannot be imported: {error}")
 
     def _tell(self, chosen: list[Audience], missing: list[Forgotten]) -> None:
@@ -105,15 +108,15 @@ class Command(BaseCommand):
     def _sum_up(self, shown: list[Audience], missing: list[Forgotten], *, left_out: int) -> None:
         total, wrong = _total(shown), _wrong(shown, missing)
         if wrong:
-            verdict = self.style.WARNING(f"{wrong:,} {'looks' if wrong == 1 else 'look'} wrong.")
+            verdict = self.style.WARNING(f"{wrong:,} {'has' if wrong == 1 else 'have'} problems.")
         else:
-            verdict = "Nothing looks wrong."
+            verdict = "No problems found."
         self.stdout.write(f"{total:,} {'receiver' if total == 1 else 'receivers'}. {verdict}")
         if left_out:
-            self.stdout.write(f"{left_out:,} of Django and of signals_demo left out; see --all.")
+            self.stdout.write(f"{left_out:,} of Django and signals_demo not shown; use --all.")
 
     def _tell_signal(self, audience: Audience) -> None:
-        silence = "" if audience.listeners else ": nobody listens"
+        silence = "" if audience.listeners else ": no receivers"
         self.stdout.write(f"  {self.style.MIGRATE_LABEL(printable(audience.name))}{silence}")
         lines = [text for each in audience.listeners for text in (_what(each), _where(each))]
         column = min(max(map(len, lines), default=0), LEFT) + 2

@@ -57,10 +57,10 @@ class Command(BaseCommand):
         folder = Path(given) if given else config().journal_dir
         if folder is None:
             raise CommandError(
-                f"No folder to look in: set {SETTING}['JOURNAL_DIR'], or give --journal-dir."
+                f"There is no journal. Set {SETTING}['JOURNAL_DIR'], or use --journal-dir."
             )
         if given and not folder.is_dir():
-            raise CommandError(f"--journal-dir: {folder} is not a folder.")
+            raise CommandError(f"--journal-dir: {folder} is not a directory.")
         return folder
 
     def _progress(self, before: int, stored: int) -> None:

@@ -22,7 +22,7 @@ INTERVAL = 0.5  # seconds, as long as the writer of a process waits with what it
 
 
 class Command(ReadingCommand):
-    help = "Show the newest events that match the filters, and then those that fire, until Ctrl-C."
+    help = "Show the newest events that match the filters, then new ones until Ctrl-C."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
@@ -31,13 +31,15 @@ class Command(ReadingCommand):
             type=_number,
             default=20,
             metavar="NUMBER",
-            help="how many events to begin with, 20 if it is not given",
+            help="the number of events to start with; 20 by default",
         )
         parser.add_argument(
-            "--no-follow", action="store_false", dest="follow", help="show these and end"
+            "--no-follow", action="store_false", dest="follow", help="show these and exit"
         )
         parser.add_argument(
-            "--json", action="store_true", help="a line of JSON for each, as signals_export has it"
+            "--json",
+            action="store_true",
+            help="print each event as a line of JSON, as signals_export does",
         )
         super().add_arguments(parser)
 
@@ -72,7 +74,7 @@ class Command(ReadingCommand):
                 is_away = True
             else:
                 if is_away:
-                    self.stderr.write("The database answers again.", str)
+                    self.stderr.write("The database is back.", str)
                 is_away = False
                 place = place.move(numbers)
                 self._show(found)
@@ -95,7 +97,7 @@ class Command(ReadingCommand):
 def _number(text: str) -> int:
     if not text.isdecimal() or len(text) > len(str(MOST)) or int(text) > MOST:
         raise ArgumentTypeError(
-            f"{text!r} is no number from 0 to {MOST:,}; signals_export gives more"
+            f"{text!r} is not a number from 0 to {MOST:,}; signals_export can give more"
         )
     return int(text)
 

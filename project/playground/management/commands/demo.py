@@ -1,4 +1,4 @@
-"""Set the demo project up and serve it."""
+"""Set up the demo project and serve it."""
 
 import errno
 import os
@@ -16,21 +16,21 @@ from project.playground.sample import ADMIN, make_admin, stock
 
 
 class Command(runserver.Command):
-    """`runserver`, with a database, a superuser and sample data made first."""
+    """`runserver`, after creating a database, a superuser and sample data."""
 
     help = (
-        "Migrates, makes the superuser admin/admin and a small bookshop, then serves the "
-        "playground. What is there already is left as it is."
+        "Runs migrate, creates the superuser admin/admin and a small bookshop, then serves the "
+        "playground. Existing data is kept."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
         parser.add_argument(
-            "--no-serve", action="store_false", dest="serve", help="Only set up; do not serve."
+            "--no-serve", action="store_false", dest="serve", help="Only set up, do not serve."
         )
 
     def run(self, **options: Any) -> None:
-        # The reloader runs this command again, in a process of its own, after each change.
+        # The reloader runs this command again, in another process, after each change.
         if os.environ.get(DJANGO_AUTORELOAD_ENV) != "true":
             self._set_up(serve=options["serve"])
         if options["serve"]:
@@ -38,7 +38,7 @@ class Command(runserver.Command):
 
     def _set_up(self, *, serve: bool) -> None:
         if not settings.DEBUG:
-            raise CommandError("The demo has a password that everybody knows: set DEBUG = True.")
+            raise CommandError("The demo has a well-known password. Set DEBUG = True to run it.")
         if serve:
             self._check_port()
         call_command("migrate", verbosity=0)
@@ -59,8 +59,8 @@ class Command(runserver.Command):
         try:
             socket.create_server((self.addr, int(self.port)), family=family).close()
         except OSError as error:
-            reason = "it is taken" if error.errno == errno.EADDRINUSE else error.strerror
+            reason = "it is in use" if error.errno == errno.EADDRINUSE else error.strerror
             raise CommandError(
                 f"Cannot serve on port {self.port}: {reason}. "
-                f"Name another one: manage.py demo {int(self.port) + 1}"
+                f"Try another one: manage.py demo {int(self.port) + 1}"
             ) from error

@@ -45,22 +45,24 @@ class Command(BaseCommand):
     """Run every action of the lessons and print what it fires."""
 
     help = (
-        "Runs every action of the playground on a scratch database and prints what it fires. "
-        "Fails if one of Django's signals was not seen."
+        "Runs every action of the playground on a scratch database and prints what fires. "
+        "Fails if one of Django's signals did not fire."
     )
-    # They build users, which would be the first signals of the process that only starts another.
+    # The checks create users: in a process that only starts another, these would fire first.
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
             "--in-place",
             action="store_true",
-            help="Use the demo's own database, so that the admin shows the events afterwards.",
+            help="Use the demo's database, so that the admin shows the events afterwards.",
         )
 
     def handle(self, *, in_place: bool, **options: Any) -> None:
         if not settings.DEBUG:
-            raise CommandError("The tour makes a superuser admin/admin: set DEBUG = True.")
+            raise CommandError(
+                "The tour creates the superuser admin/admin. Set DEBUG = True to run it."
+            )
         if not in_place:
             sys.exit(_on_a_scratch_database(options))
         self.coloured = wants_colour(self.stdout, options)
@@ -82,7 +84,7 @@ class Command(BaseCommand):
                 self.stdout.write(self._painted(action.title, opts=("bold",)))
                 self._print_tree(tree(shortened(events_of(_press(client, action)))))
             if not lesson.actions:
-                self.stdout.write("Not in this Django.")
+                self.stdout.write("Not in this version of Django.")
 
     def _print_heading(self, text: str) -> None:
         self.stdout.write(f"\n{self._painted(text, opts=('bold',))}\n{'=' * len(text)}\n\n")
@@ -106,7 +108,7 @@ class Command(BaseCommand):
         missing = [name for name in built_in() if name not in seen]
         if missing:
             raise CommandError(f"Not seen: {', '.join(missing)}")
-        self.stdout.write(f"\nAll {len(built_in())} signals of this Django were seen.")
+        self.stdout.write(f"\nAll {len(built_in())} signals of this Django version were seen.")
 
     def _painted(self, text: str, **look: Any) -> str:
         return colorize(text, **look) if self.coloured else text
@@ -134,7 +136,7 @@ def _press(client: Client, action: Action) -> str:
     url = reverse("playground:act", args=[action.lesson, action.name])
     response = client.post(url)
     if response.status_code != 302:
-        raise CommandError(f"{action.title}: POST {url} was answered {response.status_code}.")
+        raise CommandError(f"{action.title}: POST {url} returned {response.status_code}.")
     for message in get_messages(response.wsgi_request):
         raise CommandError(f"{action.title}: {message}")
     return parse_qs(urlsplit(response.headers["Location"]).query)["trace"][0]

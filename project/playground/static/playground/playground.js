@@ -1,4 +1,4 @@
-// Some actions take seconds: say that it runs, and let nobody press twice.
+// Some actions take seconds: show that one runs, and prevent a second press.
 document.addEventListener("submit", ({ target }) => {
     const button = target.querySelector("button");
     button.disabled = true;
