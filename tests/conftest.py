@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,6 +55,24 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _applies(item: pytest.Item) -> bool:
     return all(marker.args[0] for marker in item.iter_markers("applies"))
+
+
+def ignore_no_signals() -> None:
+    """Let the processes that are started from now on begin with the default handlers.
+
+    A shell starts what runs in its background with SIGINT ignored, `nohup` with SIGHUP. Children
+    inherit that, while a handler of Python's lasts no longer than its process.
+    """
+    for name in ("SIGHUP", "SIGINT", "SIGQUIT"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def children() -> None:
+    """Start processes as a terminal does, wherever the tests themselves were started."""
+    ignore_no_signals()
 
 
 @pytest.fixture(autouse=True)
