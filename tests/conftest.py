@@ -1,10 +1,10 @@
-"""What all tests share: when signals are recorded, which tests are run, what was left out."""
+"""What all tests share: their groups, when signals are recorded, what a run leaves out."""
 
 import atexit
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pytest_django
 from django.conf import settings
 from django.contrib.auth.models import Permission
 from django.db import connection
-from django.test import Client, TestCase, TransactionTestCase, override_settings
+from django.test import Client, SimpleTestCase, TestCase, TransactionTestCase, override_settings
 from django.utils import translation
 
 from signals_demo import flush
@@ -24,7 +24,28 @@ from tests.factories import UserFactory
 
 lazy.awaken()  # these tests look at what records, whether or not they capture
 
-BROWSER_TESTS = Path(__file__).parent / "browser"
+TESTS = Path(__file__).parent
+BROWSER_TESTS = TESTS / "browser"
+
+PYTEST = f"{os.path.relpath(sys.executable)} -m pytest"
+
+# The groups by which CI selects: pyproject.toml describes them. A test that names none is in its
+# folder's.
+GROUPS = {"benchmarks", "one_database", "processes", "stored"}
+FOLDERS = {
+    "benchmarks": "benchmarks",
+    "capture": "stored",
+    "catalog": "one_database",
+    "delivery": "stored",
+    "demo": "one_database",
+    "inspection": "one_database",
+    "processes": "processes",
+    "query": "stored",
+    "rollups": "stored",
+    "sinks": "stored",
+    "testing": "one_database",
+    "tracing": "stored",
+}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -38,23 +59,87 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     # Either, never both: Playwright keeps an event loop running, in which Django refuses queries.
     wanted = config.getoption("--browser")
-    if BROWSER_TESTS in (collection_path, *collection_path.parents):
+    if _in_browser_tests(collection_path):
         return None if wanted else True
     return True if wanted and collection_path.is_file() else None
 
 
-NOT_APPLICABLE = pytest.StashKey[int]()
+LEFT_OUT = pytest.StashKey[list[tuple[str, str]]]()
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Put a test into its group."""
+    if not GROUPS.intersection(marker.name for marker in item.iter_markers()):
+        folder = item.path.relative_to(TESTS).parts[0]
+        if group := FOLDERS.get(folder) or ("" if _needs_a_database(item) else "one_database"):
+            item.add_marker(group)
+
+
+def _needs_a_database(item: pytest.Item) -> bool:
+    test_class = getattr(item, "cls", None)
+    return (
+        "db" in getattr(item, "fixturenames", ())
+        or any(item.iter_markers("django_db"))
+        or any(item.iter_markers("applies"))  # perhaps to one database
+        or (test_class is not None and issubclass(test_class, SimpleTestCase))
+    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Take out the tests whose `applies` marker says that here is nothing to test."""
-    found = [item for item in items if _applies(item)]
-    config.stash[NOT_APPLICABLE] = len(items) - len(found)
-    items[:] = found
+    """Take out what does not apply here, and what has to be asked for."""
+    left_out = config.stash[LEFT_OUT] = []
+    applying = [item for item in items if _applies(item)]
+    if number := len(items) - len(applying):
+        left_out.append((f"{number} of another Django or database", "CI runs them"))
+    items[:] = applying
+    if "benchmarks" not in config.option.markexpr:
+        items[:] = [item for item in items if not any(item.iter_markers("benchmarks"))]
+        if number := len(applying) - len(items):
+            left_out.append((f"{number} of the benchmarks", f"{PYTEST} -m benchmarks"))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if output := getattr(session.config, "workeroutput", None):
+        output["left_out"] = session.config.stash.get(LEFT_OUT, [])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over what a worker of xdist has left out; each leaves out the same."""
+    if found := getattr(node, "workeroutput", {}).get("left_out"):
+        node.config.stash[LEFT_OUT] = found
 
 
 def _applies(item: pytest.Item) -> bool:
     return all(marker.args[0] for marker in item.iter_markers("applies"))
+
+
+# The test that is running, for the hook below.
+_running: list[pytest.Item] = []
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    _running.append(item)
+    try:
+        return (yield)
+    finally:
+        _running.clear()
+
+
+def _on_audit_event(event: str, arguments: tuple[Any, ...]) -> None:
+    """Refuse to start a process for a test that is not marked as one that does."""
+    if event == "subprocess.Popen" and _running:
+        markers = {marker.name for marker in _running[0].iter_markers()}
+        if not markers & {"benchmarks", "processes"} and not _in_browser_tests(_running[0].path):
+            pytest.fail(f"This test starts {arguments[0]}: give it the marker `processes`.")
+
+
+sys.addaudithook(_on_audit_event)
+
+
+def _in_browser_tests(path: Path) -> bool:
+    return BROWSER_TESTS in (path, *path.parents)
 
 
 def ignore_no_signals() -> None:
@@ -159,18 +244,16 @@ def pytest_report_header() -> str:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    pytest_command = f"{os.path.relpath(sys.executable)} -m pytest"
     if terminalreporter.config.getoption("--browser"):
-        left_out = [("all other tests", pytest_command)]
+        left_out = [("all other tests", PYTEST)]
     else:
-        left_out = [("the tests in a browser", f"{pytest_command} --browser")]
+        left_out = [("the tests in a browser", f"{PYTEST} --browser")]
         left_out += [
-            (f"these tests on {name}", f"TEST_DATABASE={name} {pytest_command}")
+            (f"these tests on {name}", f"TEST_DATABASE={name} {PYTEST}")
             for name in settings.TEST_DATABASES
             if name != settings.TEST_DATABASE
         ]
-    if number := terminalreporter.config.stash.get(NOT_APPLICABLE, 0):
-        left_out.append((f"{number} of another Django or database", "CI runs them"))
+    left_out += terminalreporter.config.stash.get(LEFT_OUT, [])
     terminalreporter.section("left out of this run")
     for what, command in left_out:
         terminalreporter.line(f"{what}:".ljust(34) + command)

@@ -120,6 +120,7 @@ def test_a_mistake_stops_the_command_and_shows_no_traceback() -> None:
         call_command("check", tags=["signals_demo"])
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     "setting",
     [None, [], {"SIGNALZ": 1}, {"MODE": 1}, {"REDACT": ["("]}, {"EXTRA_SIGNALS": ["no.signal"]},

@@ -80,6 +80,7 @@ def test_fields_in_common_and_of_a_user() -> None:
     assert (only.sender, only.outcome) == ("auth.Group", "")
 
 
+@pytest.mark.processes
 def test_without_factory_boy_it_says_what_to_install() -> None:
     code = "import django, sys; sys.modules['factory.declarations'] = None; django.setup()\n"
     done = subprocess.run(

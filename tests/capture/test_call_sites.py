@@ -177,6 +177,7 @@ def test_a_project_inside_its_own_virtual_environment_is_told_from_packages(
     assert sites(through) == [line_of(through)]
 
 
+@pytest.mark.processes
 def test_without_a_line_of_the_project_a_package_answers(tmp_path: Path) -> None:
     package = tmp_path / "site-packages"
     package.mkdir()

@@ -463,14 +463,17 @@ RENDERED = """
 """
 
 
+@pytest.mark.processes
 def test_a_site_at_work_loads_no_test_tools_and_no_driver(tmp_path: Path) -> None:
     assert Project.make(tmp_path).run(LOADED).stdout == "[]\n"
 
 
+@pytest.mark.processes
 def test_they_are_loaded_to_record_tests(tmp_path: Path) -> None:
     done = Project.make(tmp_path).run(LOADED, setting={"RECORD_TESTS": True})
     assert done.stdout == "['django.test', 'unittest']\n"
 
 
+@pytest.mark.processes
 def test_their_signals_are_captured_however_late_they_are_loaded(tmp_path: Path) -> None:
     assert Project.make(tmp_path).run(RENDERED).stdout == "['template_rendered']\n"

@@ -8,6 +8,8 @@ import pytest
 from tests.testing.test_pytest_plugin import SETTINGS, run
 from tests.testing.test_pytest_plugin import project as project  # a fixture
 
+pytestmark = pytest.mark.processes
+
 pytest_plugins = ["pytester"]
 
 # The group that it makes is saved before ours hears of the first, or after.

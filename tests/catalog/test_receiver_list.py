@@ -84,6 +84,7 @@ def test_a_setting_wakes_them() -> None:
             assert ours() == 1
 
 
+@pytest.mark.processes
 def test_after_the_test_environment_everything_is_recorded_again(tmp_path: Path) -> None:
     project = Project.make(tmp_path / "project")
     project.manage("migrate", "--verbosity=0")

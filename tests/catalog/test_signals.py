@@ -304,6 +304,7 @@ def test_right_password_of_a_user_without_access_is_no_failed_login() -> None:
     assert signals.names == []
 
 
+@pytest.mark.processes
 def test_is_read_without_apps_and_without_the_test_package() -> None:
     """As `AppConfig.__init__` and a production server have it."""
     program = (

@@ -31,6 +31,8 @@ from signals_demo.sinks.memory import MemorySink
 from tests.recording import MEMORY, Project, recorded, rolled_back, stored
 from tests.servers import GUNICORN, Load, get, running, until
 
+pytestmark = pytest.mark.processes
+
 VIEWS = """
 import os
 from django.contrib.auth.models import Group

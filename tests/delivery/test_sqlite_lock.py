@@ -7,6 +7,8 @@ import pytest
 
 from tests.recording import Project
 
+pytestmark = pytest.mark.processes
+
 PLAIN = """
 DATABASES = {
     "default": {

@@ -77,6 +77,7 @@ with transaction.atomic():
 """
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("mode", ["background", "inline"])
 def test_where_no_thread_can_be_started_a_request_stores_its_events_itself(
     tmp_path: Path, mode: str

@@ -15,6 +15,8 @@ import pytest
 
 from tests.servers import clean_environment, free_port
 
+pytestmark = pytest.mark.processes
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 

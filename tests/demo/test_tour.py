@@ -28,6 +28,7 @@ def tour(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.processes
 def test_the_tour_sees_every_signal(tmp_path: Path) -> None:
     database = tmp_path / "untouched.sqlite3"
     done = tour(DEMO_DATABASE=str(database))
@@ -47,6 +48,7 @@ def test_the_tour_sees_every_signal(tmp_path: Path) -> None:
     assert not database.exists()
 
 
+@pytest.mark.processes
 def test_a_missing_signal_is_a_failure(tmp_path: Path) -> None:
     heard = [name for name in built_in() if name not in ("m2m_changed", "user_logged_out")]
     (tmp_path / "deaf_settings.py").write_text(

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from django.apps import apps
 
 from signals_demo.inspection import startup
@@ -22,6 +23,7 @@ def test_noting_again_changes_nothing() -> None:
     assert "set" not in vars(apps.ready_event)
 
 
+@pytest.mark.processes
 def test_what_a_later_app_imports_counts(tmp_path: Path) -> None:
     project = Project.make(tmp_path / "project")
     settings = project.folder / "settings.py"

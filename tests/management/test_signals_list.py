@@ -14,6 +14,8 @@ from django.core.management import CommandError, call_command
 
 from tests.recording import Project
 
+pytestmark = pytest.mark.processes
+
 DOCS = Path(__file__).resolve().parent.parent.parent / "docs" / "receivers.md"
 WIDTH = 80
 

@@ -170,6 +170,7 @@ def save(project: Project, name: str) -> None:
     project.run(f"Group.objects.create(name={name!r})")
 
 
+@pytest.mark.processes
 def test_what_fires_elsewhere_appears_and_ctrl_c_ends_it_quietly(project: Project) -> None:
     save(project, "before")
     with following(
@@ -187,6 +188,7 @@ def test_what_fires_elsewhere_appears_and_ctrl_c_ends_it_quietly(project: Projec
     assert {row["origin_name"] for row in project.events()} == {"migrate", "script.py"}
 
 
+@pytest.mark.processes
 def test_it_waits_for_a_database_that_is_away_and_says_so_once(project: Project) -> None:
     table = "signals_demo_signalevent"
     save(project, "before")
@@ -204,6 +206,7 @@ def test_it_waits_for_a_database_that_is_away_and_says_so_once(project: Project)
     assert back == "The database is back."
 
 
+@pytest.mark.processes
 def test_without_a_table_it_ends_with_a_sentence(tmp_path: Path) -> None:
     project = Project.make(tmp_path / "empty")
     process = project.call("manage.py", "signals_tail")
@@ -211,6 +214,7 @@ def test_without_a_table_it_ends_with_a_sentence(tmp_path: Path) -> None:
     assert "CommandError: The events cannot be read: no such table" in process.stderr
 
 
+@pytest.mark.processes
 @pytest.mark.applies(os.name == "posix")
 def test_a_closed_pipe_ends_it_quietly(project: Project) -> None:
     save(project, "before")

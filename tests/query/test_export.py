@@ -244,6 +244,7 @@ def test_a_link_stays_one(tmp_path: Path) -> None:
     assert sorted(os.listdir(tmp_path)) == ["latest.csv", "log.csv"]
 
 
+@pytest.mark.processes
 @pytest.mark.applies(os.name == "posix")
 def test_a_pipe_with_a_name_is_written_to_and_stays_one(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
@@ -284,6 +285,7 @@ def project(tmp_path: Path) -> Project:
     return made
 
 
+@pytest.mark.processes
 @pytest.mark.applies(os.name == "posix")
 def test_in_a_pipe_and_without_a_trace_of_itself(project: Project) -> None:
     before = sorted(row["id"] for row in project.events())
@@ -305,6 +307,7 @@ def test_in_a_pipe_and_without_a_trace_of_itself(project: Project) -> None:
     assert len(lines(project.manage("signals_export", "--format", "jsonl").stdout)) == len(before)
 
 
+@pytest.mark.processes
 @pytest.mark.applies(os.name == "posix")
 def test_a_real_ctrl_c(project: Project) -> None:
     process = subprocess.Popen(
@@ -324,6 +327,7 @@ def test_a_real_ctrl_c(project: Project) -> None:
     assert process.returncode == 130
 
 
+@pytest.mark.processes
 @pytest.mark.applies(Path("/dev/full").exists())
 @pytest.mark.parametrize(
     "command", ["signals_export", "signals_tail --no-follow", "signals_list --all"]
@@ -342,6 +346,7 @@ def test_a_full_disk_ends_a_command_with_a_sentence(project: Project, command: s
     assert (process.stderr, process.returncode) == (said, 1)
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
 def test_the_encoding_of_the_output_loses_nothing(project: Project, encoding: str) -> None:
     name = "Zoë \N{SNOWMAN} \N{FEARFUL FACE}"

@@ -222,12 +222,14 @@ def counts(project: Project) -> list[tuple[Any, ...]]:
     ]
 
 
+@pytest.mark.processes
 def test_inline_the_rest_is_summed_up_when_the_process_ends(project: Project) -> None:
     project.run(INLINE, setting={"MODE": "inline"})
     assert project.query("SELECT 1 FROM signals_demo_signaltrace WHERE origin_name = 'unit'")
     assert sums(project) == counts(project)
 
 
+@pytest.mark.processes
 def test_what_a_killed_process_left_is_summed_up(project: Project) -> None:
     setting = {"JOURNAL_DIR": str(project.folder / "journal"), "FLUSH_INTERVAL": 0.05}
     code = """
@@ -249,6 +251,7 @@ def test_what_a_killed_process_left_is_summed_up(project: Project) -> None:
         shutil.copytree(project.folder / "kept", project.folder / "journal")
 
 
+@pytest.mark.processes
 def test_the_migration_sums_up_what_is_there(project: Project) -> None:
     project.run('with trace("unit"):\n    Group.objects.create(name="Ada")\nflush()')
     before = project.query("SELECT * FROM signals_demo_signaltrace ORDER BY trace_id")

@@ -41,7 +41,7 @@ from tests.shapes import (
     tables,
 )
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.stored]
 
 Changes = dict[str, list[Any]]
 

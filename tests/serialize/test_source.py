@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from signals_demo.serialize.source import site_text
 
 
@@ -18,6 +20,7 @@ def test_a_path_is_shown_relative_to_where_python_imports_from() -> None:
     assert shown_of(nowhere) == f"{nowhere}:3 in <module>"
 
 
+@pytest.mark.processes
 def test_a_folder_that_is_gone_does_no_harm(tmp_path: Path) -> None:
     code = (
         "import os, sys, tempfile\n"

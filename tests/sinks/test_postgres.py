@@ -14,7 +14,11 @@ from django.db import connection
 from tests.recording import Project
 from tests.servers import GUNICORN, REQUESTS, ask_all_at_once, get, running, until
 
-pytestmark = pytest.mark.applies(connection.vendor == "postgresql")
+pytestmark = [
+    pytest.mark.applies(connection.vendor == "postgresql"),
+    pytest.mark.processes,
+    pytest.mark.stored,
+]
 
 VIEWS = """
 from django.contrib.auth.models import Group, Permission

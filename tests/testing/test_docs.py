@@ -43,6 +43,7 @@ class FailingTests(SignalTestMixin, TestCase):
 """
 
 
+@pytest.mark.processes
 def test_a_failure_reads_as_the_page_shows(tmp_path: Path) -> None:
     folder = Path(shutil.copytree(HERE / "doc_project", tmp_path / "project"))
     (folder / "test_failing.py").write_text(FAILURE)
@@ -56,6 +57,7 @@ def test_every_python_block_is_an_example() -> None:
     assert all("def test_" in code for code in EXAMPLES)
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("more", [[], ["-n", "2"], ["-p", "randomly"]], ids=" ".join)
 def test_the_examples_run_in_pytest(shop: Project, more: list[str]) -> None:
     done = shop.call("-m", "pytest", *OPTIONS, *more)
@@ -63,6 +65,7 @@ def test_the_examples_run_in_pytest(shop: Project, more: list[str]) -> None:
     assert re.search(r"\b16 passed", done.stdout), done.stdout
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("more", [[], ["--parallel", "2"]], ids=" ".join)
 def test_the_examples_run_in_djangos_own_runner(shop: Project, more: list[str]) -> None:
     done = shop.call("-W", "error", "manage.py", "test", "--pattern", "test_example_*.py", *more)

@@ -10,6 +10,8 @@ import pytest
 import signals_demo
 from tests.servers import clean_environment
 
+pytestmark = pytest.mark.processes
+
 pytest_plugins = ["pytester"]
 
 SETTINGS = """

@@ -535,6 +535,7 @@ def test_a_thread_that_ends_with_a_failed_save_leaves_nothing_behind() -> None:
     assert not writer._open
 
 
+@pytest.mark.processes
 def test_two_databases_each_with_its_outcome(tmp_path: Path) -> None:
     project = Project.make(tmp_path / "two")
     with (project.folder / "settings.py").open("a") as settings:

@@ -26,7 +26,7 @@ from tests.factories import UserFactory
 from tests.web.test_addresses import CAPTURE, NAMES, POLL, ROUTES, SHOWN, address, names_of
 from tests.web.test_change_list import Markup
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.one_database]
 
 MARKUP = "\"'><script>probe()</script><probe-tag onclick=probe()>{{ 7|add:7 }}"
 ORDERS = "\x1b[31m\x1b]8;;//x\x07\x9b2J\u202e\u2066\r\t|"

@@ -17,7 +17,7 @@ from signals_demo.rollups.traces import general
 from signals_demo.web.pages import requests
 from tests.factories import UserFactory
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.stored]
 
 PAGE = "/admin/signals_demo/signalevent/requests/"
 START = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)

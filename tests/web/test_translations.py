@@ -33,6 +33,8 @@ from signals_demo.web.presentation import TIMES
 from tests.factories import UserFactory
 from tests.web.test_requests import make as make_line
 
+pytestmark = pytest.mark.one_database
+
 FOLDER = Path(signals_demo.__file__).parent / "locale"
 LOCALES = sorted(path.name for path in FOLDER.glob("*") if path.is_dir())
 LIST = "/admin/signals_demo/signalevent/"
