@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from signals_demo.capture import lazy
 from signals_demo.inspection import startup
 
-# What is imported below is not loaded where nothing of it is needed.
+# The functions import what they need, so that a process loads only what it uses.
 
 
 def check(**kwargs: Any) -> list[checks.CheckMessage]:

@@ -1,6 +1,6 @@
-"""Events as the recorder stores them, one by one and as whole traces, for tests.
+"""Create events and whole traces, as the recorder stores them.
 
-For those who build on `SignalEvent`. Needs factory-boy: the extra `factories`.
+For tests of code that builds on `SignalEvent`. Install the extra `factories` to get factory-boy.
 """
 
 import uuid
@@ -26,7 +26,7 @@ from signals_demo.serialize.redaction import MASK
 _RECORDER = uuid.uuid4()
 
 Step = tuple[int, str, dict[str, Any]]
-"""Depth, signal, and the fields in which an event differs from the others of its trace."""
+"""Depth, signal, and the fields that differ from those of the other events of the trace."""
 
 
 _SENDERS: dict[Family | None, str] = {
@@ -39,7 +39,7 @@ _REQUEST = {"method": "POST", "path": "/cart/"}
 
 
 class SignalEventFactory(DjangoModelFactory[SignalEvent]):
-    """Make one event, in a trace of its own: a save, or what the given `signal` has to say."""
+    """Create one event in a new trace: a save, or a firing of the given `signal`."""
 
     class Meta:
         model = SignalEvent
@@ -85,7 +85,7 @@ def _arguments(signal: str, model: str, key: str) -> dict[str, Any]:
     return {name: values[name] for name in sent if name in values}
 
 
-# What an event of no model is without.
+# The fields that are empty in an event without a model.
 PLAIN = {"sender": "", "object_pk": "", "database": "", "outcome": "", "call_site": ""}
 
 

@@ -1,4 +1,4 @@
-"""The audit model. It records nothing itself: rows are written by `sinks.database`."""
+"""The models of the log. `sinks.database` writes their rows."""
 
 from datetime import timedelta
 from typing import Any, ClassVar
@@ -21,7 +21,7 @@ class Origin(models.TextChoices):
 
 
 class Outcome(models.TextChoices):
-    """What became of the transaction in which a signal fired."""
+    """The outcome of the transaction in which a signal fired."""
 
     COMMITTED = "committed", _("committed")
     ROLLED_BACK = "rolled_back", _("rolled back")
@@ -29,7 +29,7 @@ class Outcome(models.TextChoices):
 
 
 class SignalEventQuerySet(models.QuerySet["SignalEvent"]):
-    """The reads that the indexes of `SignalEvent` serve."""
+    """The queries that the indexes of `SignalEvent` serve."""
 
     def in_trace(self, trace_id: str) -> "SignalEventQuerySet":
         """Return the events of one unit of work, in the order in which they fired."""
@@ -42,20 +42,20 @@ class SignalEventQuerySet(models.QuerySet["SignalEvent"]):
         )
 
     def at_once(self, **queries: models.Subquery) -> dict[str, Any]:
-        """Return the values of several queries for one value each, in one query.
+        """Return the values of several single-value queries, in one query.
 
-        All are None if there is no event at all.
+        All are None if there are no events.
         """
         first = self.order_by("-pk").annotate(**queries).values(*queries)[:1]
         return next(iter(first), dict.fromkeys(queries))
 
     def firings(self) -> int:
-        """Return the number of firings: folded rows stand for `count` of them."""
+        """Return the number of firings; a folded row stands for `count` of them."""
         return self.aggregate(total=models.Sum("count"))["total"] or 0
 
 
 class SignalEvent(models.Model):
-    """One firing of a signal, or a folded run of like init firings."""
+    """One firing of a signal, or several similar firings folded into one row."""
 
     id = models.BigAutoField(primary_key=True, verbose_name=_("ID"))
     recorder = models.UUIDField(
@@ -118,14 +118,14 @@ class SignalEvent(models.Model):
         verbose_name = _("signal event")
         verbose_name_plural = _("signal events")
         get_latest_by = "occurred_at"
-        # Nobody may add, change or delete a row by hand, so only reading is a permission.
+        # Rows are never added, changed or deleted by hand, so viewing is the only permission.
         default_permissions = ("view",)
         constraints = [
             models.UniqueConstraint(
                 fields=["recorder", "sequence"], name="signals_demo_event_once"
             ),
         ]
-        # Each ends in the order in which its rows are read, so that no read sorts.
+        # Each ends with the columns that its rows are read in order of, so that no query sorts.
         indexes = [
             models.Index(fields=["occurred_at", "sequence"], name="signals_demo_time"),
             models.Index(fields=["trace_id", "position"], name="signals_demo_trace"),
@@ -138,7 +138,7 @@ class SignalEvent(models.Model):
             models.Index(
                 fields=["actor_pk", "occurred_at", "sequence"], name="signals_demo_actor"
             ),
-            # Only of the few that were not committed: the others cost nothing.
+            # Only the few rows that were not committed: the others cost nothing.
             models.Index(
                 fields=["outcome", "occurred_at", "sequence"],
                 name="signals_demo_outcome",
@@ -151,7 +151,7 @@ class SignalEvent(models.Model):
 
     @classmethod
     def check(cls, **kwargs: Any) -> list[CheckMessage]:
-        """Leave out that MariaDB ignores the condition of an index, which serves there as well."""
+        """Drop the warning that MariaDB ignores an index's condition: the index still works."""
         return [each for each in super().check(**kwargs) if each.id != "models.W037"]
 
     @property
@@ -166,7 +166,7 @@ class SignalEvent(models.Model):
 
 
 class SignalTrace(models.Model):
-    """One unit of work, summed up from the events that one process recorded of it."""
+    """One trace, with sums over the events that one process recorded."""
 
     id = models.BigAutoField(primary_key=True, verbose_name=_("ID"))
     recorder = models.UUIDField(
@@ -191,7 +191,7 @@ class SignalTrace(models.Model):
     rolled_back = models.PositiveBigIntegerField(
         _("rolled back"), help_text=_("Events whose transaction was rolled back.")
     )
-    general_name = models.CharField(max_length=255, blank=True)  # `…` for the keys in it
+    general_name = models.CharField(max_length=255, blank=True)  # with `…` in place of keys
 
     class Meta:
         verbose_name = _("trace")
@@ -202,7 +202,7 @@ class SignalTrace(models.Model):
                 fields=["trace_id", "recorder"], name="signals_demo_trace_once"
             ),
         ]
-        # One for each order, and one for each filter that few rows pass.
+        # One for each sort order, and one for each filter that few rows pass.
         indexes = [
             models.Index(fields=["started_at", "id"], name="signals_demo_t_time"),
             models.Index(fields=["duration", "id"], name="signals_demo_t_duration"),
@@ -220,12 +220,12 @@ class SignalTrace(models.Model):
 
 
 class SignalHour(models.Model):
-    """What fired in one hour or day, summed up by `kind`; `sinks.hours` says how.
+    """The firings of one hour or day, summed up by `kind`; see `rollups.hours`.
 
-    `signal`: by signal (`name`) and sender (`detail`). `origin`: by origin and, without the keys
-    in it, its name. `signal/day`, `origin/day`: the same of a whole day, from midnight UTC.
-    `total`: of an hour, by signal alone. One more row, `done`, says in `firings` which event
-    was the last of all.
+    `signal`: by signal (`name`) and sender (`detail`). `origin`: by origin and by its name
+    without keys. `signal/day` and `origin/day`: the same for a day, from midnight UTC.
+    `total`: of an hour, by signal alone. One extra row, `done`, has in `firings` the number of
+    the last event that was added up.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -234,10 +234,10 @@ class SignalHour(models.Model):
     name = models.CharField(max_length=255)
     detail = models.CharField(max_length=255)
     firings = models.PositiveBigIntegerField()
-    longest = models.DurationField()  # of the pairs that were closed
+    longest = models.DurationField()  # of the pairs that ended in it
 
     class Meta:
-        default_permissions = ()  # nobody sees it but through the pages of the log
+        default_permissions = ()  # only the pages of the log show it
         constraints = [
             models.UniqueConstraint(
                 fields=["kind", "hour", "name", "detail"], name="signals_demo_hour_once"

@@ -1,4 +1,4 @@
-"""Sends `SignalEvent` to the database of the `DATABASE` setting."""
+"""Route `SignalEvent` to the database of the `DATABASE` setting."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ APP = "signals_demo"
 
 
 class SignalEventRouter:
-    """List it in `DATABASE_ROUTERS` when `DATABASE` is not the default one."""
+    """Add it to `DATABASE_ROUTERS` if `DATABASE` is not the default database."""
 
     def db_for_read(self, model: type[Model] | None, **hints: Any) -> str | None:
         """Return the alias for reading events, None for other models."""

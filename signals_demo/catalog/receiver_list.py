@@ -1,4 +1,4 @@
-"""Takes receivers out of a signal for a while, and puts them back in their places."""
+"""Remove receivers from a signal for a while, and put them back in their places."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -12,7 +12,7 @@ Entry = tuple[Any, ...]
 
 
 class Hidden:
-    """An entry that is taken out, what stood before it, and how many blocks want it out."""
+    """A removed entry, the entries before it, and how many blocks need it removed."""
 
     def __init__(self, entry: Entry, before: list[Entry]) -> None:
         self.entry = entry
@@ -20,12 +20,12 @@ class Hidden:
         self.blocks = 0
 
 
-# Blocks may overlap, in threads and tasks: an entry is put back by the last that wants it out.
+# Blocks may overlap, in threads and tasks: the last one puts an entry back.
 _hidden: WeakKeyDictionary[Signal, list[Hidden]] = WeakKeyDictionary()
 
 
 def _put(entries: list[Entry], hidden: Hidden) -> None:
-    """Put an entry back in its place: after the nearest of those that it stood behind."""
+    """Put an entry back in its place: after the last entry that was before it."""
     place = 0
     for index, entry in enumerate(entries, 1):
         if any(entry is other for other in hidden.before):
@@ -41,15 +41,15 @@ def _all_entries(signal: Signal) -> list[Entry]:
 
 
 def entries_of(signal: Signal) -> list[Entry]:
-    """Return what is connected to a signal, with what is taken out for a while in its place."""
+    """Return the entries of a signal, with the removed ones in their places."""
     with signal.lock:
         return _all_entries(signal)
 
 
 def hide(signal: Signal, is_meant: Callable[[Entry], bool]) -> list[Hidden]:
-    """Take the entries out that are meant, and return them with those that are out already.
+    """Remove the matching entries; return them and those that were already removed.
 
-    `show()` has to be called with what this returns.
+    Call `show()` with the result.
     """
     with signal.lock:
         hidden = _hidden.setdefault(signal, [])
@@ -65,14 +65,14 @@ def hide(signal: Signal, is_meant: Callable[[Entry], bool]) -> list[Hidden]:
 
 
 def show(signal: Signal, chosen: Iterable[Hidden]) -> None:
-    """Put entries back that no other block wants out."""
+    """Put back the entries that no other block needs removed."""
     with signal.lock:
         entries = list(signal.receivers)
         for each in chosen:
             each.blocks -= 1
             if each.blocks == 0:
                 _hidden[signal].remove(each)
-                # What was connected meanwhile under the same key would come twice.
+                # A receiver that was connected meanwhile under the same key would be called twice.
                 entries = [entry for entry in entries if entry[0] != each.entry[0]]
                 _put(entries, each)
         _replace(signal, entries)
@@ -81,19 +81,19 @@ def show(signal: Signal, chosen: Iterable[Hidden]) -> None:
 def _replace(signal: Signal, entries: list[Entry]) -> None:
     signal.receivers[:] = entries
     signal.sender_receivers_cache.clear()
-    # One may have died while it was out: have the signal look.
+    # A receiver may have died while it was removed: make the signal check.
     signal._dead_receivers = True  # type: ignore[attr-defined]
 
 
 def before(signal: Signal, uid: str) -> list[Entry]:
-    """Return what stands before the receiver that was connected for every sender with this uid."""
+    """Return the entries before the receiver that has this uid and no sender."""
     entries = list(signal.receivers)
     places = [place for place, entry in enumerate(entries) if entry[0] == (uid, NONE_ID)]
     return entries[: places[0]] if places else entries
 
 
 def move(signal: Signal, uid: str, behind: list[Entry]) -> None:
-    """Move that receiver to the place behind these."""
+    """Move that receiver behind these entries."""
     with signal.lock:
         entries = list(signal.receivers)
         for entry in [entry for entry in entries if entry[0] == (uid, NONE_ID)]:

@@ -442,9 +442,8 @@ BUILT_IN = (
         url=_signals_page("django.test.signals.setting_changed"),
         defined_in="django.core.signals",
     ),
-    # Nothing but django.test.signals has template_rendered, so loading it imports django.test:
-    # 10 to 20 ms once Django is set up. Beyond that it only connects receivers to
-    # setting_changed, which a site at work never sends, so it is harmless there.
+    # Only django.test.signals has template_rendered, so loading it imports django.test, in 10 to
+    # 20 ms. That connects receivers to setting_changed, which is never sent in production.
     BuiltIn(
         name="template_rendered",
         family=Family.TEST,
@@ -572,7 +571,7 @@ BUILT_IN = (
         documented=False,
     ),
 )
-"""Those of every supported Django, in catalog order; `built_in()` has the installed one's."""
+"""The signals of all supported versions; `built_in()` returns those of the installed Django."""
 
 
 @cache

@@ -91,14 +91,14 @@ def release_name(release: Release) -> str:
     return ".".join(map(str, release))
 
 
-# Named tuples, which Python makes in a tenth of the time of a dataclass: every process does that.
+# Named tuples: every process defines these, and dataclasses take ten times as long.
 
 
 class Argument(NamedTuple):
-    """An argument that a signal is sent with, beside `sender` and `signal`.
+    """An argument that a signal sends, besides `sender` and `signal`.
 
-    `always` is False for one that some firings lack; `since` is the first Django release
-    that sends it, where that is later than the signal's own.
+    `always` is False if some firings lack it. `since` is the first Django release that sends
+    it, if that is later than the signal's.
     """
 
     name: str
@@ -108,7 +108,7 @@ class Argument(NamedTuple):
 
     @property
     def when(self) -> str:
-        """Return since when and how reliably it is sent; empty for one that always is."""
+        """Return since when and how reliably it is sent; empty if always."""
         parts = []
         if self.since:
             release = release_name(self.since)
@@ -119,13 +119,12 @@ class Argument(NamedTuple):
 
 
 class BuiltIn(NamedTuple):
-    """What there is to know about one signal before it fires.
+    """A built-in signal, as it is known before it fires.
 
-    `path` is the import path that Django documents, and `defined_in` the lighter module to
-    load it from, where there is one; `since` is the first Django release that has it;
-    `closes` names the opening signal of its pair; an undocumented signal has the address of
-    the page nearest to it; `example_sender` is a line of import and an expression for the
-    code examples.
+    `path` is the import path that Django documents. `defined_in` is a lighter module to load
+    it from, if there is one. `since` is the first Django release that has it. `closes` names
+    the opening signal of its pair. For an undocumented signal, `url` is the closest page.
+    `example_sender` is an import line and an expression for the code examples.
     """
 
     name: str
@@ -149,7 +148,7 @@ class BuiltIn(NamedTuple):
 
     @property
     def available(self) -> bool:
-        """Say whether the installed Django has the signal."""
+        """Return whether the installed Django has the signal."""
         return self.since <= django.VERSION[:2]
 
     @property
@@ -190,7 +189,7 @@ class BuiltIn(NamedTuple):
 
     @property
     def is_loaded(self) -> bool:
-        """Say whether the signal has been imported, by whomever: until then it cannot fire."""
+        """Return whether any code has imported the signal: until then it cannot fire."""
         return (self.defined_in or self.module) in sys.modules
 
     def load(self) -> Signal:
@@ -238,4 +237,4 @@ CONNECT_OPTIONS = (
         _("A name of your choice. Connecting again with the same name has no effect."),
     ),
 )
-"""What `Signal.connect` accepts, for people who meet it for the first time."""
+"""The arguments of `Signal.connect`, explained to newcomers."""

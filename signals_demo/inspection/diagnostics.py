@@ -1,6 +1,6 @@
-"""What looks wrong about receivers, in one sentence each, and how to fix it.
+"""Problems with receivers, and how to fix each.
 
-Django's own receivers and those of this app are not judged.
+Receivers of Django and of this app are not checked.
 """
 
 import re
@@ -23,7 +23,7 @@ from signals_demo.inspection.startup import noted
 from signals_demo.serialize.source import DJANGO, OURS, PROJECT, owner_of, relative_path
 
 MANY = 10
-"""So many receivers from one line, for one sender, are taken for ones that pile up."""
+"""This many receivers from one line, for one sender, are piling up."""
 
 LABELS: dict[str, LazyText] = {
     "twice": _("connected twice"),
@@ -33,11 +33,11 @@ LABELS: dict[str, LazyText] = {
     "kwargs": _("no **kwargs"),
     "never": _("never called"),
 }
-"""The codes of problems, and a word or two for each."""
+"""A short label for the code of each problem."""
 
 
 def judge(audiences: list[Audience]) -> None:
-    """Note on each listener what looks wrong, and fold those that pile up into one."""
+    """Note the problems of each receiver, and fold those that pile up into one."""
     held = _held(audiences)
     for audience in audiences:
         _fold(audience)
@@ -60,7 +60,7 @@ def _is_judged(listener: Listener) -> bool:
 
 
 def _fold(audience: Audience) -> None:
-    if audience.name == "class_prepared":  # fields connect it, each for itself, and once
+    if audience.name == "class_prepared":  # each field connects to it once
         return
     alike: dict[object, list[Listener]] = {}
     for each in filter(_is_judged, audience.listeners):
@@ -83,7 +83,7 @@ def _fold(audience: Audience) -> None:
 
 
 class _Earlier:
-    """The receivers before one, by what they have in common with it and by sender."""
+    """The receivers before the current one, by a shared key and by sender."""
 
     def __init__(self) -> None:
         self.found: dict[object, dict[object, Listener]] = {}
@@ -93,7 +93,7 @@ class _Earlier:
             self.found.setdefault(key, {}).setdefault(_sender_key(listener), listener)
 
     def like(self, key: object, listener: Listener) -> Listener | None:
-        """Return the first that has this in common, and hears a sender that `listener` hears."""
+        """Return the first with this key that shares a sender with `listener`."""
         by_sender = self.found.get(key, {})
         if listener.sender is None:
             return next(iter(by_sender.values()), None)
@@ -223,7 +223,7 @@ def _weak(listener: Listener, held: set[int]) -> Problem | None:
     return Problem("weak", message, fix)
 
 
-# Only a server or a test sends them, after it has imported what it needs.
+# Only servers and tests send them, after they have imported what they need.
 _SENT_BY_A_SERVER = (Family.AUTH, Family.REQUEST, Family.TEST)
 
 
@@ -266,7 +266,7 @@ _CONNECTS = re.compile(r"^@receiver\(|^\s*\w+(?:\.\w+)*\.connect\(", re.MULTILIN
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """A module of an app that would connect receivers, and that nothing has imported."""
+    """A module of an app that connects receivers, but that nothing has imported."""
 
     module: str
     file: str
@@ -283,7 +283,7 @@ class Forgotten:
 
 
 def forgotten() -> list[Forgotten]:
-    """Return the modules of the project's apps whose receivers are not connected for that."""
+    """Return the modules of the project's apps that connect receivers but are not imported."""
     return [
         Forgotten(f"{app.name}.{name}", relative_path(str(file)))
         for app in apps.get_app_configs()
@@ -297,5 +297,5 @@ def forgotten() -> list[Forgotten]:
 def _would_connect(file: Path) -> bool:
     try:
         return bool(_CONNECTS.search(file.read_text()))
-    except (OSError, ValueError):  # there is none, or it is no text
+    except (OSError, ValueError):  # it does not exist, or is not text
         return False

@@ -1,7 +1,7 @@
 """What this process has loaded: its signals, and the objects that may be their senders.
 
-Modules and classes are read through their namespaces alone, and values are told apart by their
-type: no lazy module loads anything, and none of the host's code runs.
+It reads modules and classes only through their namespaces, and values only by their type.
+So no lazy module loads anything, and no code of the project runs.
 """
 
 import sys
@@ -68,13 +68,13 @@ def signals() -> list[LoadedSignal]:
 
 
 def _is_whole(signal: Signal) -> bool:
-    """Return whether it is set up as Django does it: a subclass may not be."""
+    """Return whether it is set up as Django does it; a subclass may not be."""
     return {"receivers", "lock"} <= vars(signal).keys()
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """A name that a signal goes by, in a module or a class."""
+    """A name of a signal, in a module or a class."""
 
     signal: Signal
     path: str
@@ -82,16 +82,16 @@ class _Place:
     module: Namespace
 
     def unlikelihood(self) -> tuple[bool, bool, bool, int, str]:
-        """Order the places of one signal: the one that defines it, not those that import it."""
+        """Return a sort key that puts the defining place before those that import the signal."""
         home = self.module.get("__name__")
         kind = type(self.signal)
         return (
-            # A module that makes a signal has the class at hand.
+            # A module that creates a signal has imported its class.
             not any(value is kind for value in self.module.values()),
             "signals" not in self.path.split("."),
             type(home) is not str or not self.path.startswith(home),
             self.path.count("."),
-            self.path,  # and there the first of its names
+            self.path,  # the first name in that module
         )
 
     def loaded(self) -> LoadedSignal:
@@ -101,9 +101,9 @@ class _Place:
 
 
 def objects(wanted: set[int]) -> dict[int, tuple[Any, str]]:
-    """Return those of these ids that are a model, an app, or have a name in a module or a class.
+    """Return the objects with these ids: models, apps, and what a module or class has a name for.
 
-    With each comes a path that leads to it.
+    Each comes with a path that leads to it.
     """
     found: dict[int, tuple[Any, str]] = {}
     if not wanted:

@@ -1,4 +1,4 @@
-"""Who is connected to the signals of this process, as `Signal.receivers` has it."""
+"""The receivers that are connected in this process, as in `Signal.receivers`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -34,7 +34,7 @@ class Problem(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Whose firings a receiver hears; `label` is empty for one that cannot be named."""
+    """The sender that a receiver is connected for; `label` is empty if it has no name."""
 
     key: object
     label: str
@@ -43,9 +43,10 @@ class Sender:
 
 @dataclass(slots=True)
 class Listener:
-    """A connected receiver; `sender` is None where it hears everybody.
+    """A connected receiver; `sender` is None if it is called for every sender.
 
-    `count` is above 1 where like ones are folded into it; `position` says when it is called.
+    `count` is above 1 if similar ones are folded into it. `position` is its place in the
+    calling order.
     """
 
     receiver: Any
@@ -64,27 +65,27 @@ class Listener:
 
     @property
     def short_name(self) -> str:
-        """Return the name without its module, which the file tells too."""
+        """Return the name without its module, which the file shows too."""
         if self.function is None:
             return self.name.rpartition(".")[2]
         return clean(self.function.__qualname__)
 
     @property
     def where(self) -> str:
-        """Return file and line; empty for what is not written in Python."""
+        """Return file and line; empty if it is not written in Python."""
         return f"{self.file}:{self.line}" if self.file else ""
 
     @property
     def code(self) -> CodeType | None:
-        """Return the code that it is made of."""
+        """Return its code object."""
         return self.function.__code__ if self.function else None
 
 
 @dataclass(slots=True)
 class Audience:
-    """A signal with those who listen to it, in the order in which they are called.
+    """A signal with its receivers, in calling order.
 
-    Django calls the synchronous receivers first, and then the others at the same time.
+    Django calls the synchronous receivers first, then the asynchronous ones concurrently.
     """
 
     loaded: LoadedSignal
@@ -107,7 +108,7 @@ class Audience:
 
 
 def audiences() -> list[Audience]:
-    """Return every signal of this process with its listeners, as things are now."""
+    """Return every signal of this process with the receivers that it has now."""
     signals = discovery.signals()
     entries = [
         [_Entry.read(entry) for entry in receiver_list.entries_of(s.signal)] for s in signals
@@ -134,7 +135,7 @@ def _in_order(listeners: list[Listener]) -> list[Listener]:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """An entry of `Signal.receivers`, taken apart; Django 5.2 keeps no reference to the sender."""
+    """The parts of an entry of `Signal.receivers`; Django 5.2 keeps no reference to the sender."""
 
     receiver_key: Any
     sender_key: Any
@@ -163,7 +164,7 @@ def _listener(entry: _Entry, named: dict[int, tuple[Any, str]]) -> Listener:
         receiver=entry.receiver,
         function=function,
         name=clean(_name(function or entry.receiver)),
-        file=clean(relative_path(filename)),  # a folder's name may be no text
+        file=clean(relative_path(filename)),  # a directory's name may not be valid text
         line=function.__code__.co_firstlineno if function else None,
         owner=owner_of(filename) if function else _owner_of_other(entry.receiver),
         sender=_sender(entry, named),
@@ -200,7 +201,7 @@ def step_in(receiver: Any) -> Any:
 
 
 def innermost(receiver: Any) -> FunctionType | None:
-    """Return the function that somebody wrote, below partials, methods and decorators."""
+    """Return the function below partials, methods and decorators."""
     for _ in range(_DEEPEST):
         if type(receiver) is not FunctionType:
             receiver = step_in(receiver)
@@ -228,7 +229,7 @@ def _name(receiver: Any) -> str:
 
 
 def same(receiver: Any) -> object:
-    """Return what two connections of one receiver have in common, as Django sees it."""
+    """Return what two connections of one receiver have in common for Django."""
     if issubclass(type(receiver), MethodType):
         return id(receiver.__self__), id(receiver.__func__)
     return id(receiver)

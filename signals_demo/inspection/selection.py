@@ -1,4 +1,4 @@
-"""Which signals and receivers somebody wants to see, by name."""
+"""Select signals and receivers by name."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -14,11 +14,11 @@ from signals_demo.query.search import model_named
 from signals_demo.serialize.source import DJANGO, OURS, PROJECT
 
 OWN = (DJANGO, OURS)
-"""Whose receivers are there in every project: shown when they are asked for."""
+"""Owners with receivers in every project; these are shown only on request."""
 
 
 class NoSuchName(LookupError):
-    """A name that nothing has: which option it was given for, and a near one or nothing."""
+    """A name that does not exist, its option, and a similar name or an empty string."""
 
     def __init__(self, option: str, name: str, names: Iterable[str]) -> None:
         super().__init__(name)
@@ -32,7 +32,7 @@ class NoSuchName(LookupError):
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What is wanted; an empty name means any."""
+    """What to select; an empty name selects all."""
 
     signal: str = ""
     sender: str = ""
@@ -43,9 +43,9 @@ class Selection:
         return self != Selection()
 
     def of(self, audiences: list[Audience]) -> list[Audience]:
-        """Return the signals that are wanted, with those of their receivers that are.
+        """Return the selected signals with their selected receivers. Raise `NoSuchName`.
 
-        Without a wish all come, also those that nobody listens to. Raise `NoSuchName`.
+        An empty selection returns all signals, even those without receivers.
         """
         exact = self._exact(audiences)
         chosen = [each for each in audiences if not exact.signal or exact._is_signal(each)]
@@ -58,7 +58,7 @@ class Selection:
         return [each for each in wanted if each.listeners]
 
     def _exact(self, audiences: list[Audience]) -> "Selection":
-        """Return this with the sender as it is written, having checked that all names exist."""
+        """Check that all names exist; return a copy with the exact spelling of the sender."""
         senders = sender_labels(audiences)
         sender = next((each for each in senders if each.lower() == self.sender.lower()), "")
         if self.signal and not any(map(self._is_signal, audiences)):
@@ -90,7 +90,7 @@ class Selection:
 
 
 def without_own(audiences: list[Audience]) -> list[Audience]:
-    """Return the signals to which more listen than what is always there, and those receivers."""
+    """Return the signals with receivers other than Django's and ours, and those receivers."""
     others = [
         replace(each, listeners=[one for one in each.listeners if one.owner not in OWN])
         for each in audiences
@@ -114,7 +114,7 @@ _GROUPS: dict[str, LazyText] = {family.value: family.label for family in Family}
 
 
 def sender_labels(audiences: Iterable[Audience]) -> list[str]:
-    """Return the names of all models, and of every other sender that a receiver is for."""
+    """Return the labels of all models, and of the other senders that receivers are for."""
     models = apps.get_models(include_auto_created=True, include_swapped=True)
     labels = {model._meta.label for model in models}
     for audience in audiences:
@@ -123,7 +123,7 @@ def sender_labels(audiences: Iterable[Audience]) -> list[str]:
 
 
 def owners_of(audiences: Iterable[Audience]) -> list[str]:
-    """Return whose code listens: the project first, then packages, then what is always there."""
+    """Return the owners of receivers: the project, then packages, then Django and this app."""
     found = {each.owner for audience in audiences for each in audience.listeners}
     packages = sorted(found - {PROJECT, *OWN})
     return [PROJECT, *packages, *(each for each in OWN if each in found)]

@@ -1,4 +1,4 @@
-"""When this process had its apps ready, and what was imported by then."""
+"""When the apps of this process were ready, and which modules were imported by then."""
 
 import sys
 from datetime import UTC, datetime
@@ -18,15 +18,15 @@ _noted: list[Startup] = []
 
 
 def noted() -> Startup | None:
-    """Return the moment, or None where it is not known."""
+    """Return the moment, or None if it is unknown."""
     return _noted[0] if _noted else None
 
 
 def note() -> None:
-    """Note the moment when it comes. Calling it again changes nothing."""
-    # Django calls this event's `set` right after the last `ready()`, once, and tells nobody else.
+    """Arrange to note the moment. Calling it again changes nothing."""
+    # Django calls this event's `set` once, right after the last `ready()`, and offers no hook.
     event: Any = getattr(apps, "ready_event", None)
-    # gevent has put one of its own there, which nothing can stand in for: then it is not known.
+    # gevent replaces it with an event that cannot be wrapped: then the moment is unknown.
     if not hasattr(event, "__dict__") or event.is_set() or "set" in vars(event):
         return
     ready = event.set

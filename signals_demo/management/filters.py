@@ -1,4 +1,4 @@
-"""What the commands that read the log have in common: they choose events, and record none."""
+"""The base of the commands that read the log: they select events, and record none."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ from signals_demo.query.filters import SINGLE, NotUnderstood, Selection, selecte
 class ReadingCommand(BaseCommand):
     """A command that reads the log, with an option for each filter."""
 
-    # They would ask the database, which may be away: that is for `reading()` to say.
+    # They would query the database, which may be down: `reading()` reports that.
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -29,7 +29,7 @@ class ReadingCommand(BaseCommand):
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """Turn what can come in between while the log is read into a sentence."""
+        """Turn errors while the log is read into messages."""
         try:
             yield
         except NotUnderstood as error:

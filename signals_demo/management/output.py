@@ -1,4 +1,4 @@
-"""What the commands have in common that print much: their output may end, be full or be narrow."""
+"""Write the output of commands: it may be closed, full or unable to show all characters."""
 
 import os
 import sys
@@ -9,19 +9,19 @@ from typing import Any
 from django.core.management.base import CommandError
 
 TEXT = {"errors": "backslashreplace"}
-"""For people: what the output's encoding lacks is spelled out, as a terminal in Windows needs."""
+"""For people: characters that the encoding lacks are escaped, as for a terminal in Windows."""
 DATA = {"encoding": "utf-8", "errors": "backslashreplace"}
-"""For programs, which are told an encoding and read that everywhere."""
+"""For programs, which expect the same encoding everywhere."""
 
 
 @contextmanager
 def written(output: Any, how: dict[str, str]) -> Iterator[None]:
-    """Have an output take all characters, and turn its faults into a quiet end or a sentence."""
+    """Make an output accept all characters, and turn its errors into a quiet end or a message."""
     try:
         with _taking(output, how):
             yield
             output.flush()
-    except BrokenPipeError:  # who reads the output has read enough
+    except BrokenPipeError:  # the reader of the output has closed it
         _write_no_more()
     except OSError as error:
         _write_no_more()
@@ -29,8 +29,8 @@ def written(output: Any, how: dict[str, str]) -> Iterator[None]:
 
 
 def _write_no_more() -> None:
-    """Throw away what is left in the buffer: Python would try to write it when it ends."""
-    with suppress(OSError):  # it may be no file
+    """Discard what is left in the buffer: Python would try to write it at exit."""
+    with suppress(OSError):  # it may not be a file
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

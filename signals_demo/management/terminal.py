@@ -29,14 +29,14 @@ _FAINT = "\x1b[2m{}\x1b[0m"
 
 
 def printable(text: str) -> str:
-    """Return recorded text without what a terminal would take for an order."""
+    """Return recorded text without the control characters that a terminal would obey."""
     if text.isprintable():
         return text
     return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
 
 
 class Lines:
-    """Writes one line for an event, and one above it where another unit of work begins."""
+    """Writes a line for each event, and a line above it where another trace begins."""
 
     def __init__(self, *, coloured: bool) -> None:
         self.coloured = coloured

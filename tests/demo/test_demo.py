@@ -110,7 +110,7 @@ def test_not_without_debug(database: Path, tmp_path: Path, command: str) -> None
         timeout=60,
     )
     assert done.returncode == 1
-    assert "set DEBUG = True" in done.stderr
+    assert "Set DEBUG = True" in done.stderr
     assert not database.exists()
 
 

@@ -1,4 +1,4 @@
-// What the guide does with JavaScript: filter the signals, and copy an example.
+// Filter the signals of the guide, and copy examples.
 "use strict";
 
 const guide = document.querySelector(".signals-guide");
@@ -16,7 +16,7 @@ const texts = new Map(
 
 function filter() {
     const words = box.value.toLowerCase().split(/\s+/).filter(Boolean);
-    // A signal of that name, or part of it, is what is meant; else any text.
+    // Match the names of signals first, else any text.
     const names = [...texts.keys()].filter(name => words.every(word => name.includes(word)));
     const shown = new Set(
         names.length
@@ -39,7 +39,7 @@ function filter() {
 form.hidden = false;
 form.addEventListener("submit", event => event.preventDefault());
 box.addEventListener("input", filter);
-// A link to a signal that is filtered out has to lead there all the same.
+// A link to a signal that is filtered out must still work.
 addEventListener("hashchange", () => {
     const target = document.getElementById(location.hash.slice(1));
     if (target?.closest("[hidden]")) {
@@ -48,9 +48,9 @@ addEventListener("hashchange", () => {
         target.scrollIntoView();
     }
 });
-filter(); // a browser may have kept the text of an earlier visit
+filter(); // the browser may have kept the text of an earlier visit
 
-// The clipboard belongs to pages that came over a safe connection.
+// Only pages in a secure context have a clipboard.
 if (navigator.clipboard) {
     for (const figure of guide.querySelectorAll(".signals-examples figure")) {
         const button = document.createElement("button");

@@ -1,13 +1,13 @@
 "use strict";
 
-/* Asks for new events about once a second while somebody can see them, and puts them on top. */
+/* Polls for new events about once a second while the page is visible, and puts them on top. */
 {
     const PERIOD = 800; // ms; events are stored every half second
-    const LONGEST = 5000; // ms between two questions while nobody answers
+    const LONGEST = 5000; // ms between two requests while the server does not answer
     const PATIENCE = 10000; // ms to wait for an answer
     const QUIET = 5000; // ms between two announcements
     const MOST = 500; // events kept on the page
-    const NEAR = 5; // traces from the top among which one that goes on keeps its place
+    const NEAR = 5; // traces at the top, among which a growing one keeps its place
 
     const root = document.getElementById("signals-live");
 
@@ -22,7 +22,7 @@
         let isPaused = false;
         let hasEnded = false;
         let failures = 0;
-        let turn = 0; // an answer to a question of an earlier turn comes too late
+        let turn = 0; // an answer to a request of an earlier turn comes too late
         let timer;
         let unannounced = 0;
         let announcedAt = 0;
@@ -142,7 +142,7 @@
                 toggle();
             }
         });
-        // An element that is moved would be lit up again.
+        // An element that is moved would be highlighted again.
         list.addEventListener("animationend", (event) => {
             event.target.classList.remove("signals-fresh");
         });
