@@ -28,14 +28,14 @@ from django.utils.translation import gettext_lazy as _
 
 from signals_demo.conf import config
 from signals_demo.models import SignalEvent
-from signals_demo.query.export import COLUMNS
-from signals_demo.query.filters import rows
+from signals_demo.query.export import rows
 from signals_demo.query.keyset import AS_FIRED
-from signals_demo.query.search import FORMS, model_named
+from signals_demo.query.search import FORMS
+from signals_demo.serialize.model_info import model_named
 from signals_demo.serialize.redaction import MASK
 from signals_demo.web import presentation
 from signals_demo.web.change_list import EventList
-from signals_demo.web.list_filters import FILTERS
+from signals_demo.web.list_filters import SIDEBAR
 from signals_demo.web.page import LIST, LogAdmin, refused
 from signals_demo.web.pages import PAGES, trace
 from signals_demo.web.pages.export import as_file
@@ -55,7 +55,7 @@ class SignalEventAdmin(LogAdmin):
     empty_value_display = ""
     list_display = ("when", "what", "about", "who", "started_by", "became", "how_many")
     list_display_links = ("what",)
-    list_filter = FILTERS
+    list_filter = SIDEBAR
     list_per_page = 100
     show_facets = admin.ShowFacets.NEVER
     show_full_result_count = False
@@ -87,7 +87,7 @@ class SignalEventAdmin(LogAdmin):
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
         """Allow the filters alone: a lookup on another column would read the whole table."""
-        return lookup in {str(each.parameter_name) for each in FILTERS}
+        return lookup in {each.parameter_name for each in SIDEBAR}
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         """Return the list that does not count."""
@@ -126,14 +126,14 @@ class SignalEventAdmin(LogAdmin):
         self, request: HttpRequest, events: QuerySet[SignalEvent]
     ) -> HttpResponseBase:
         """Send the ticked events as the download of all that is listed sends those."""
-        return as_file(request, rows(events, COLUMNS), "csv", timezone.now())
+        return as_file(request, rows(events), "csv", timezone.now())
 
     @admin.action(description=_("Download selected events as JSON lines"), permissions=["view"])
     def download_json_lines(
         self, request: HttpRequest, events: QuerySet[SignalEvent]
     ) -> HttpResponseBase:
         """Send the ticked events as the download of all that is listed sends those."""
-        return as_file(request, rows(events, COLUMNS), "jsonl", timezone.now())
+        return as_file(request, rows(events), "jsonl", timezone.now())
 
     # The columns. None is a model field, so the admin offers no order by any of them.
 

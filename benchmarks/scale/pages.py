@@ -12,9 +12,8 @@ from django.urls import NoReverseMatch, reverse
 
 from benchmarks.scale.scripts import LONG
 from signals_demo.models import Outcome, SignalEvent, SignalTrace
-from signals_demo.query.filters import QUICK_VIEWS
+from signals_demo.query.filters import QUICK_VIEWS, SPANS
 from signals_demo.query.keyset import NEWEST_FIRST, OLDEST_FIRST
-from signals_demo.web.list_filters import TimeFilter
 from signals_demo.web.pages import requests
 
 COMMON, RARE = "shop.Product", "shop.Country"
@@ -48,7 +47,7 @@ def pages(client: Client) -> Iterator[Page]:
 
 FILTERS: tuple[dict[str, str], ...] = (
     *({"view": view} for view in QUICK_VIEWS if view),
-    *({"time": span} for span in TimeFilter.SPANS),
+    *({"time": span} for span in SPANS),
     *({"family": family} for family in ("auth", "model", "management", "request")),
     *({"signal": signal} for signal in ("post_init", "m2m_changed", "user_login_failed")),
     {"sender": COMMON},
@@ -177,7 +176,7 @@ def _requests(client: Client) -> Iterator[Page]:
         yield f"requests: kind={kind}", f"{url}?kind={kind}"
     for order in filter(None, requests.ORDERS):
         yield f"requests: order={order}", f"{url}?order={order}"
-    for span in TimeFilter.SPANS:
+    for span in SPANS:
         yield f"requests: time={span}", f"{url}?time={span}"
     for key in (BUSIEST, QUIET):
         yield f"requests: actor_pk={key}", f"{url}?actor_pk={key}"

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from signals_demo.catalog.types import Family, LazyText
 from signals_demo.inspection.receivers import Audience, Listener
-from signals_demo.query.search import model_named
+from signals_demo.serialize.model_info import model_named
 from signals_demo.serialize.source import DJANGO, OURS, PROJECT
 
 OWN = (DJANGO, OURS)

@@ -2,16 +2,15 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error
 
 from signals_demo import suppress
-from signals_demo.catalog.types import Family
-from signals_demo.models import Origin, Outcome
-from signals_demo.query.filters import SINGLE, NotUnderstood, Selection, selected
+from signals_demo.query.filters import FILTERS
+from signals_demo.query.parsing import NotUnderstood
+from signals_demo.query.selection import Selection, selected
 
 
 class ReadingCommand(BaseCommand):
@@ -40,43 +39,23 @@ class ReadingCommand(BaseCommand):
 
 def add_filters(parser: CommandParser) -> None:
     """Give a command an option for each filter."""
+    several = [f"--{each.option}" for each in FILTERS.values() if not each.is_single]
     group = parser.add_argument_group(
         "filters",
-        "Only events that match all of them. Except for the times and the search, you can give "
-        "each more than once: then any of its values matches. A time is 24h (24 hours ago; also "
-        "s, m, d and w), 2026-01-31 or 2026-01-31T09:30.",
+        "Only events that match all of them. A time is 24h (24 hours ago; also s, m, d and w), "
+        "2026-01-31 or 2026-01-31T09:30. You can give these more than once: then any of the "
+        f"values matches: {', '.join(several)}.",
     )
-    for name, metavar, meaning in _OPTIONS:
-        action = "store" if name in SINGLE else "append"
-        group.add_argument(f"--{name}", metavar=metavar, action=action, help=meaning)
-
-
-_OPTIONS = (
-    ("signal", "NAME", "a signal, such as post_save"),
-    ("family", "NAME", f"a family of signals: {', '.join(family.value for family in Family)}"),
-    ("sender", "LABEL", "a model, such as auth.User, or another sender"),
-    ("object", "OBJECT", "an object, such as 'auth.User 5', or a key alone"),
-    ("actor", "USER", "a user's name or key"),
-    ("origin", "KIND", f"what started its trace: {', '.join(Origin.values)}"),
-    ("outcome", "WORD", f"the outcome of its transaction: {', '.join(Outcome.values)}"),
-    ("database", "ALIAS", "the alias of the database"),
-    ("trace", "ID", "a trace, by its id"),
-    ("since", "TIME", "events at this time or later"),
-    ("until", "TIME", "events before this time"),
-    ("search", "TEXT", "a search, as in the admin's search box"),
-)
+    for each in FILTERS.values():
+        action = "store" if each.is_single else "append"
+        group.add_argument(f"--{each.option}", metavar=each.metavar, action=action, help=each.help)
 
 
 def in_options(options: Mapping[str, Any]) -> Selection:
     """Return what the options of a command select. Raises `NotUnderstood`."""
-    found = Selection()
-    for name, _metavar, _meaning in _OPTIONS:
-        value = options[name]
-        if value is None:
-            continue
-        try:
-            one = selected({name: [value] if isinstance(value, str) else list(value)})
-        except NotUnderstood as error:
-            raise NotUnderstood(f"--{name}: {error}") from error
-        found = replace(found, **{name: getattr(one, name)})
-    return found
+    given = {}
+    for name, each in FILTERS.items():
+        value = options[each.option.replace("-", "_")]
+        if value is not None:
+            given[name] = [value] if isinstance(value, str) else list(value)
+    return selected(given, lambda each: f"--{each.option}")

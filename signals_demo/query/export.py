@@ -3,19 +3,25 @@
 import csv
 import io
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from signals_demo.models import SignalEvent
-from signals_demo.query.filters import Row
+from signals_demo.query.keyset import OLDEST_FIRST
 from signals_demo.serialize.text import encode
+
+Row = dict[str, Any]
 
 COLUMNS = tuple(field.name for field in SignalEvent._meta.concrete_fields)
 """Their names are those of the fields of `SignalEvent`."""
+
+CHUNK = 2000
+"""Rows read at a time. While a read goes on, SQLite cannot empty its write-ahead log."""
 
 _JSON = ("arguments", "changes")
 _TOGETHER = 500  # rows in one piece of text
@@ -28,6 +34,23 @@ _FORMULA = tuple(
 )
 # What a terminal or a viewer may take for an order; a lone carriage return overwrites a line.
 _ORDERS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]|\r(?!\n)")
+
+
+def rows(events: QuerySet[SignalEvent], columns: Sequence[str] = COLUMNS) -> Iterator[Row]:
+    """Return events as dicts, oldest first, in constant memory."""
+    fields = OLDEST_FIRST.fields
+    return _read(events.order_by(*fields).values(*{*columns, *fields}))
+
+
+def _read(events: QuerySet[SignalEvent, Row]) -> Iterator[Row]:
+    """Yield the rows; each read begins where the one before it ended, so that none is long."""
+    chunk = list(events[:CHUNK])
+    while chunk:
+        yield from chunk
+        if len(chunk) < CHUNK:
+            return
+        last = [chunk[-1][name] for name in OLDEST_FIRST.fields]
+        chunk = list(events.filter(OLDEST_FIRST.after(last))[:CHUNK])
 
 
 def _plain(value: Any) -> Any:

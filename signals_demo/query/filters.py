@@ -1,26 +1,20 @@
-"""Which events somebody wants to see, from wherever that is said, and those events in order."""
+"""The filters of the log, in one table for the list of events, downloads, commands, live page."""
 
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from difflib import get_close_matches
-from typing import Any, NamedTuple
+from typing import Any
 
-from django.conf import settings
-from django.db.models import Q, QuerySet
-from django.http import QueryDict
-from django.utils import timezone
-from django.utils.translation import gettext
+from django.apps import apps
 from django.utils.translation import gettext_lazy as _
 
 from signals_demo import catalog
 from signals_demo.catalog.types import Family, LazyText
-from signals_demo.models import Origin, Outcome, SignalEvent, SignalEventQuerySet
-from signals_demo.query.keyset import OLDEST_FIRST
-from signals_demo.query.predicates import any_of
-from signals_demo.query.search import model_named, signal_named, trace_id_in, understand
-from signals_demo.serialize.text import clean
+from signals_demo.conf import config
+from signals_demo.models import Origin, Outcome
+from signals_demo.query import parsing
+from signals_demo.query.predicates import EVERYTHING, NOTHING, Condition, Predicate
+from signals_demo.query.search import Search, understand
+from signals_demo.serialize.model_info import OWN_LABELS
 
 QUICK_VIEWS: dict[str, tuple[LazyText, tuple[str, ...]]] = {
     "": (_("Everything"), ()),
@@ -33,269 +27,226 @@ QUICK_VIEWS: dict[str, tuple[LazyText, tuple[str, ...]]] = {
     "errors": (_("Errors"), ("got_request_exception", "user_login_failed")),
     "schema": (_("Schema"), ("pre_migrate", "post_migrate")),
 }
+"""The signals of each view; of the first, all."""
 
-CHUNK = 2000
-"""Rows read at a time. While a read goes on, SQLite cannot empty its write-ahead log."""
+SPANS: Mapping[str, LazyText] = {
+    "5m": _("Last 5 minutes"),
+    "1h": _("Last hour"),
+    "24h": _("Last 24 hours"),
+    "7d": _("Last 7 days"),
+    "30d": _("Last 30 days"),
+}
 
-Texts = tuple[str, ...]
-Row = dict[str, Any]
+Choices = Sequence[tuple[str, LazyText]]
+"""Values as people write them, each with a label."""
 
 
-class NotUnderstood(ValueError):
-    """A filter that means nothing; its text says which, and what would mean something."""
+def _nothing() -> Choices:
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
-    """The events that match all of these; of the values of one field, any will do."""
+class EventFilter:
+    """One way to choose events. Addresses know it by `name`, commands by `option`.
 
-    signal: Texts = ()
-    family: Texts = ()
-    sender: Texts = ()
-    object: Texts = ()
-    actor: Texts = ()
-    actor_pk: Texts = ()
-    origin: Texts = ()
-    outcome: Texts = ()
-    database: Texts = ()
-    trace: Texts = ()
-    since: datetime | None = None
-    until: datetime | None = None
-    view: str = ""
-    search: str = ""
+    `read` turns what people write into a value, or raises `NotUnderstood`. `predicate` says what
+    has to hold for a value, and none for a filter by time, whose values are periods. `has_index`
+    says whether an index serves it, and `is_single` that the last of several values counts.
+    `choices` are offered; any other value that can be read works as well.
+    """
 
-    def events(self) -> SignalEventQuerySet:
-        """Return the events, in no order. Runs one query, for a search, at most.
+    name: str
+    label: LazyText
+    metavar: str
+    help: str
+    read: Callable[[str], Any] = str
+    predicate: Callable[[Any], Predicate] | None = None
+    has_index: Callable[[Any], bool] = lambda value: True
+    is_single: bool = False
+    choices: Callable[[], Choices] = _nothing
+    long_name: str = ""
 
-        Raises `NotUnderstood` for a search that is none.
-        """
-        found: SignalEventQuerySet = SignalEvent.objects.filter(self._condition())
-        return found
-
-    def _condition(self) -> Q:
-        found = _searched(self.search)
-        for name in ("signal", "sender", "actor_pk", "origin", "outcome", "database"):
-            found &= _any_of(name, getattr(self, name))
-        found &= _any_of("trace_id", self.trace)
-        if self.family:
-            found &= Q(signal__in=_signals_of(self.family))
-        found &= _any_of("signal", QUICK_VIEWS[self.view][1])
-        found &= _one_of(_about, self.object) & _one_of(_by, self.actor)
-        if self.since is not None:
-            found &= Q(occurred_at__gte=self.since)
-        if self.until is not None:
-            found &= Q(occurred_at__lt=self.until)
-        return found
-
-    def rows(self, columns: Sequence[str]) -> Iterator[Row]:
-        """Return the events as dicts, oldest first, in constant memory.
-
-        What fires meanwhile may be among them: `until` says where to stop.
-        """
-        return rows(self.events(), columns)
+    @property
+    def option(self) -> str:
+        """Return the name of the option of commands."""
+        return self.long_name or self.name.replace("_", "-")
 
 
-def rows(events: QuerySet[SignalEvent], columns: Sequence[str]) -> Iterator[Row]:
-    """Return events as dicts, oldest first, in constant memory."""
-    fields = OLDEST_FIRST.fields
-    return _read(events.order_by(*fields).values(*{*columns, *fields}))
+def _is(field: str) -> Callable[[str], Predicate]:
+    return lambda value: [{field: value}]
 
 
-def _read(events: QuerySet[SignalEvent, Row]) -> Iterator[Row]:
-    """Yield the rows; each read begins where the one before it ended, so that none is long."""
-    chunk = list(events[:CHUNK])
-    while chunk:
-        yield from chunk
-        if len(chunk) < CHUNK:
-            return
-        last = [chunk[-1][name] for name in OLDEST_FIRST.fields]
-        chunk = list(events.filter(OLDEST_FIRST.after(last))[:CHUNK])
+def _without_index(value: object) -> bool:
+    return False
 
 
-def _any_of(field: str, values: Sequence[str]) -> Q:
-    if len(values) == 1:
-        return Q(**{field: values[0]})
-    return Q(**{f"{field}__in": values}) if values else Q()
+def _of_family(family: str) -> Predicate:
+    names = [each.name for each in catalog.built_in().values() if each.family == family]
+    return [{"signal": name} for name in names] or NOTHING
 
 
-def _one_of(condition: Callable[[str], Q], values: Texts) -> Q:
-    found = Q()
-    for value in values:
-        found |= condition(value)
-    return found
+def _of_view(view: str) -> Predicate:
+    return [{"signal": name} for name in QUICK_VIEWS[view][1]] or EVERYTHING
 
 
-def _signals_of(families: Texts) -> list[str]:
-    return [known.name for known in catalog.built_in().values() if known.family in families]
-
-
-def _about(text: str) -> Q:
+def _of_object(text: str) -> Predicate:
     label, _space, key = text.partition(" ")
-    if not key:
-        return Q(object_pk=text)
-    model = model_named(label)
-    return Q(sender=model._meta.label if model else label, object_pk=key.strip())
+    condition: Condition = {"object_pk": text}
+    if key:
+        condition = {"sender": parsing.sender(label), "object_pk": key.strip()}
+    return [condition]
 
 
-def _by(text: str) -> Q:
-    return Q(actor_pk=text) | Q(actor=text)
+def _of_actor(text: str) -> Predicate:
+    return [{"actor_pk": text}, {"actor": text}]
 
 
-def _searched(text: str) -> Q:
-    if not text.strip():
-        return Q()
-    conditions = understand(text).conditions
-    if not conditions:
-        raise NotUnderstood(
-            gettext(
-                "“{text}” is not a valid search. Use a trace id, a model, an object, a key, a "
-                "username or a signal."
-            ).format(text=text)
-        )
-    return any_of(conditions)
+def _of_search(search: Search) -> Predicate:
+    return search.predicate
 
 
-# What people write.
+def _is_uncommitted(outcome: str) -> bool:
+    return outcome in (Outcome.ROLLED_BACK, Outcome.OPEN)  # only these are in the index
 
 
-def moment(text: str) -> datetime:
-    """Return the time that `24h` (ago), `2026-01-31` or `2026-01-31 09:30` means."""
-    try:
-        if span := _SPAN.fullmatch(text):
-            found = timezone.now() - timedelta(**{_UNITS[span[2]]: int(span[1])})
-        else:
-            found = datetime.fromisoformat(text)
-            if settings.USE_TZ and timezone.is_naive(found):
-                found = timezone.make_aware(found)
-            elif not settings.USE_TZ and timezone.is_aware(found):
-                found = timezone.make_naive(found, timezone.get_default_timezone())
-        if not 1 < found.year < 9999:  # in another zone it might be out of the calendar
-            raise ValueError(text)
-        if settings.USE_TZ:  # PostgreSQL takes no offset of 16 hours or more
-            found = found.astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        raise NotUnderstood(
-            gettext(
-                "“{text}” is not a valid time. Use 24h, 2026-01-31 or 2026-01-31T09:30."
-            ).format(text=text)
-        ) from error
-    return found
+def _families() -> Choices:
+    present = {known.family for known in catalog.built_in().values()}
+    return [(family.value, family.label) for family in Family if family in present]
 
 
-class Period(NamedTuple):
-    """A stretch of time, up to now if it has no end."""
-
-    since: datetime
-    until: datetime | None = None
-
-    def __str__(self) -> str:
-        """Return the ISO 8601 interval that `period()` reads."""
-        until = "" if self.until is None else f"/{self.until.isoformat()}"
-        return f"{self.since.isoformat()}{until}"
+def _signal_names() -> Choices:
+    return [(name, name) for name in (*catalog.built_in(), *config().extra_signals)]
 
 
-def period(text: str) -> Period:
-    """Return what `24h` (ago, until now) or `<time>/<time>` means. Raises `NotUnderstood`."""
-    since, slash, until = text.partition("/")
-    return Period(moment(since), moment(until) if slash else None)
+def _models() -> Choices:
+    models = apps.get_models(include_auto_created=True)
+    labels = sorted({model._meta.label for model in models} - OWN_LABELS)
+    return [(label, label) for label in labels]
 
 
-_SPAN = re.compile(r"(\d{1,9})([smhdw])")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_TABLE = (
+    EventFilter(
+        "time",
+        _("time"),
+        "PERIOD",
+        "events from a time until now, or between two times: TIME/TIME",
+        read=parsing.period,
+        is_single=True,
+        choices=lambda: list(SPANS.items()),
+    ),
+    EventFilter(
+        "since",
+        _("start"),
+        "TIME",
+        "events at this time or later",
+        read=parsing.since,
+        is_single=True,
+    ),
+    EventFilter(
+        "until", _("end"), "TIME", "events before this time", read=parsing.until, is_single=True
+    ),
+    EventFilter(
+        "view",
+        _("quick view"),
+        "NAME",
+        f"a quick view of the admin: {', '.join(filter(None, QUICK_VIEWS))}",
+        read=parsing.one_of(list(QUICK_VIEWS)),
+        predicate=_of_view,
+        is_single=True,
+        choices=lambda: [(view, label) for view, (label, _signals) in QUICK_VIEWS.items()],
+    ),
+    EventFilter(
+        "family",
+        _("family"),
+        "NAME",
+        f"a family of signals: {', '.join(Family)}",
+        read=parsing.one_of(list(Family)),
+        predicate=_of_family,
+        choices=_families,
+    ),
+    EventFilter(
+        "signal",
+        _("signal"),
+        "NAME",
+        "a signal, such as post_save",
+        read=parsing.signal,
+        predicate=_is("signal"),
+        choices=_signal_names,
+    ),
+    EventFilter(
+        "sender",
+        _("sender"),
+        "LABEL",
+        "a model, such as auth.User, or another sender",
+        read=parsing.sender,
+        predicate=_is("sender"),
+        choices=_models,
+    ),
+    EventFilter(
+        "object",
+        _("object"),
+        "OBJECT",
+        "an object, such as 'auth.User 5', or a key alone",
+        predicate=_of_object,
+    ),
+    EventFilter(
+        "outcome",
+        _("outcome"),
+        "WORD",
+        f"the outcome of its transaction: {', '.join(Outcome.values)}",
+        read=parsing.one_of(Outcome.values),
+        predicate=_is("outcome"),
+        has_index=_is_uncommitted,
+        choices=lambda: Outcome.choices,
+    ),
+    EventFilter(
+        "origin",
+        _("origin"),
+        "KIND",
+        f"what started its trace: {', '.join(Origin.values)}",
+        read=parsing.one_of(Origin.values),
+        predicate=_is("origin"),
+        has_index=_without_index,
+        choices=lambda: Origin.choices,
+    ),
+    EventFilter(
+        "actor",
+        _("actor"),
+        "USER",
+        "a user's name or key",
+        predicate=_of_actor,
+        has_index=_without_index,
+    ),
+    EventFilter(
+        "actor_pk", _("actor key"), "KEY", "a user's key alone", predicate=_is("actor_pk")
+    ),
+    EventFilter(
+        "database",
+        _("database"),
+        "ALIAS",
+        "the alias of the database",
+        predicate=_is("database"),
+        has_index=_without_index,
+    ),
+    EventFilter(
+        "trace",
+        _("trace"),
+        "ID",
+        "a trace, by its id",
+        read=parsing.trace_id,
+        predicate=_is("trace_id"),
+    ),
+    EventFilter(
+        "q",
+        _("search"),
+        "TEXT",
+        "a search, as in the admin's search box",
+        read=understand,
+        predicate=_of_search,
+        is_single=True,
+        long_name="search",
+    ),
+)
 
-
-def _signal(text: str) -> str:
-    name = signal_named(text) or text
-    near = get_close_matches(name, catalog.built_in(), n=1)
-    if near and name not in catalog.built_in() and "." not in name:
-        raise NotUnderstood(
-            gettext("There is no signal “{text}”. Did you mean {near}?").format(
-                text=text, near=near[0]
-            )
-        )
-    return name
-
-
-def _sender(text: str) -> str:
-    model = model_named(text)
-    return model._meta.label if model else text
-
-
-def _trace(text: str) -> str:
-    found = trace_id_in(text)
-    if not found:
-        raise NotUnderstood(
-            gettext(
-                "“{text}” is not a trace id. Use 32 hexadecimal digits or a traceparent."
-            ).format(text=text)
-        )
-    return found
-
-
-def _one_among(allowed: Sequence[str]) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        if text not in allowed:
-            raise NotUnderstood(
-                gettext("There is no “{text}”. Use one of {choices}.").format(
-                    text=text, choices=", ".join(filter(None, allowed))
-                )
-            )
-        return text
-
-    return read
-
-
-def _plain(text: str) -> str:
-    return text
-
-
-_READERS: Mapping[str, Callable[[str], Any]] = {
-    "signal": _signal,
-    "family": _one_among([family.value for family in Family]),
-    "sender": _sender,
-    "object": _plain,
-    "actor": _plain,
-    "actor_pk": _plain,
-    "origin": _one_among(Origin.values),
-    "outcome": _one_among(Outcome.values),
-    "database": _plain,
-    "trace": _trace,
-    "since": moment,
-    "until": moment,
-    "view": _one_among(list(QUICK_VIEWS)),
-    "search": _plain,
-}
-SINGLE = ("since", "until", "view", "search")
-
-
-def selected(given: Mapping[str, Sequence[str]]) -> Selection:
-    """Return what the texts given for each field select. Raises `NotUnderstood`."""
-    values: dict[str, Any] = {}
-    for name, texts in given.items():
-        if any(clean(text) != text for text in texts):  # databases refuse to compare with it
-            raise NotUnderstood(
-                gettext("A filter contains a character that no event can contain.")
-            )
-        read = tuple(map(_READERS[name], texts))
-        values[name] = read[-1] if name in SINGLE else read
-    return Selection(**values)
-
-
-# As the list of events writes them; what only says how it is laid out selects nothing.
-_IN_ADDRESSES = {"q": "search", "time": "since"}
-LAYOUT = ("p", "after", "before", "o", "e", "all", "format")
-
-
-def in_address(query: QueryDict) -> Selection:
-    """Return what the address of the list of events selects. Raises `NotUnderstood`."""
-    given: dict[str, list[str]] = {}
-    for name, texts in query.lists():
-        field = _IN_ADDRESSES.get(name, name)
-        if name in LAYOUT:
-            continue
-        if field not in _READERS:
-            raise NotUnderstood(gettext("There is no filter “{name}”.").format(name=name))
-        given[field] = [str(text) for text in texts]
-    if given.get("since", [""])[-1].count("/") == 1:
-        given["since"], given["until"] = ([text] for text in given["since"][-1].split("/"))
-    return selected(given)
+FILTERS: Mapping[str, EventFilter] = {each.name: each for each in _TABLE}
+"""Each filter by its name in addresses."""

@@ -13,7 +13,7 @@ from django.db.models import Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from signals_demo.models import SignalEvent
-from signals_demo.query.predicates import Filter, any_of, without_index
+from signals_demo.query.predicates import Predicate, any_of, without_index
 
 SCAN_LIMIT = 10_000
 """How many events a page looks through at most."""
@@ -28,8 +28,8 @@ class Scan:
     `since` belongs to the period, `until` does not.
     """
 
-    served: list[Filter] = field(default_factory=list)
-    others: list[Filter] = field(default_factory=list)
+    served: list[Predicate] = field(default_factory=list)
+    others: list[Predicate] = field(default_factory=list)
     since: datetime | None = None
     until: datetime | None = None
 

@@ -3,22 +3,18 @@
 Each form of search is served by an index of `SignalEvent`, so it never scans the table.
 """
 
-import re
 from dataclasses import dataclass
 
-from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.db.models import Model
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from signals_demo import catalog
-from signals_demo.conf import config
-from signals_demo.query.predicates import Filter
-from signals_demo.tracing.traceparent import trace_id_of
+from signals_demo.query.parsing import NotUnderstood, quoted, signal_named, trace_id_in
+from signals_demo.query.predicates import EVERYTHING, Predicate
+from signals_demo.serialize.model_info import model_named
 
-_TRACE = re.compile(r"[0-9a-f]{32}")
 _LONGEST = 255
 
 FORMS = (
@@ -37,23 +33,26 @@ FORMS = (
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """How a text was understood, in a sentence and as conditions, of which one has to hold.
+    """What a text looks for, in a sentence and as conditions, each of which an index serves.
 
-    There are none for a text that cannot be looked for. `trace_id` is set for a trace, whose
-    events are read in the order in which they fired.
+    `trace_id` is set for a trace, whose events are read in the order in which they fired.
     """
 
     meaning: str
-    conditions: Filter = ()
-    """Each is served by one index."""
+    predicate: Predicate
     trace_id: str = ""
 
 
 def understand(text: str) -> Search:
-    """Return what `text` looks for. Runs one query, for a user of that name, at most."""
+    """Return what `text` looks for: everything if it is blank.
+
+    Runs one query, for a user of that name, at most. Raises `NotUnderstood`.
+    """
     text = text.strip()
+    if not text:
+        return Search("", EVERYTHING)
     if len(text) > _LONGEST:
-        return _not_understood()
+        raise _not_understood(text)
     if trace_id := trace_id_in(text):
         return Search(gettext("One trace, in firing order."), [{"trace_id": trace_id}], trace_id)
     if name := signal_named(text):
@@ -66,30 +65,9 @@ def understand(text: str) -> Search:
     user_pk = _user_named(text)
     if user_pk:
         return Search(gettext("What {name} did.").format(name=text), [{"actor_pk": user_pk}])
-    return _not_understood() if " " in text else _key_or_sender(text)
-
-
-def trace_id_in(text: str) -> str:
-    """Return the trace id that `text` is, or has as a `traceparent` header; else nothing."""
-    text = text.strip().lower()
-    return text if _TRACE.fullmatch(text) else trace_id_of(text)
-
-
-def signal_named(text: str) -> str:
-    """Return the name of a built-in signal, given it or its path, or an extra signal's path."""
-    if catalog.get(text) or text in config().extra_signals:
-        return text
-    return next((known.name for known in catalog.built_in().values() if known.path == text), "")
-
-
-def model_named(label: str) -> type[Model] | None:
-    """Return the model of this label, or None if the project has none."""
-    if label.count(".") != 1:
-        return None
-    try:
-        return apps.get_model(label)
-    except LookupError:
-        return None
+    if " " in text:
+        raise _not_understood(text)
+    return _key_or_sender(text)
 
 
 def _user_named(name: str) -> str:
@@ -120,5 +98,10 @@ def _key_or_sender(text: str) -> Search:
     )
 
 
-def _not_understood() -> Search:
-    return Search(gettext("This search is not supported. You can search for:"))
+def _not_understood(text: str) -> NotUnderstood:
+    return NotUnderstood(
+        gettext(
+            "“{text}” is not a valid search. Use a trace id, a model, an object, a key, a "
+            "username or a signal."
+        ).format(text=quoted(text))
+    )

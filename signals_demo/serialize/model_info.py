@@ -5,6 +5,7 @@ from collections.abc import Callable
 from operator import itemgetter
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 from django.core.files.base import File
 from django.db import models
@@ -196,3 +197,11 @@ def info_of(model: type[models.Model]) -> ModelInfo:
     if info is None or info.config is not now:
         info = known["_signals_demo_info"] = ModelInfo(model, now, redactor())
     return info
+
+
+def model_named(label: Any) -> type[models.Model] | None:
+    """Return the model with this label, or None if the project has none."""
+    try:
+        return apps.get_model(label)
+    except (LookupError, ValueError, AttributeError):
+        return None

@@ -1,8 +1,9 @@
 """The list of events in the admin: a page of it costs the same, however many events there are."""
 
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
+from django.contrib import messages
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import SEARCH_VAR, ChangeList
 from django.http import HttpRequest
@@ -10,12 +11,13 @@ from django.utils.translation import gettext_lazy as _
 
 from signals_demo.query.filters import QUICK_VIEWS
 from signals_demo.query.keyset import AS_FIRED, LAST, NEWEST_FIRST, Cursor, NotACursor, Order
-from signals_demo.query.predicates import any_of
+from signals_demo.query.parsing import NotUnderstood
 from signals_demo.query.scan import Scan
-from signals_demo.query.search import Search, understand
-from signals_demo.web.list_filters import ChoiceFilter
+from signals_demo.query.search import Search
+from signals_demo.query.selection import Selection, in_address
+from signals_demo.web.list_filters import VIEW_VAR
 
-VIEW_VAR, AFTER_VAR, BEFORE_VAR = "view", "after", "before"
+AFTER_VAR, BEFORE_VAR = "after", "before"
 
 
 class EventList(ChangeList):
@@ -24,27 +26,41 @@ class EventList(ChangeList):
     `stopped` says that it looked through so many events that it ended before it was full.
     """
 
-    search: Search | None = None
-    view = ""
+    selection: Selection | None = None
+    """None for a search that is not understood; `not_understood` then says so."""
+    not_understood = ""
     stopped = False
     previous_url = next_url = first_url = ""
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> Any:
-        """Return the events of the quick view, the filters and the search."""
-        self.view = self.params.get(VIEW_VAR, "")
-        if self.view not in QUICK_VIEWS:
-            raise IncorrectLookupParameters
+        """Return the events that the address selects."""
         # The links to other lists lead to their beginning.
         self._after, self._before = (self._taken(name) for name in (AFTER_VAR, BEFORE_VAR))
         events = super().get_queryset(request, exclude_parameters)
-        if signals := QUICK_VIEWS[self.view][1]:
-            events = events.filter(signal__in=signals)
-        if not self.query.strip():
-            return events
-        self.search = understand(self.query)
-        if not self.search.conditions:
+        try:
+            self.selection = in_address(request.GET)
+        except NotUnderstood as error:
+            if error.name != SEARCH_VAR:
+                messages.warning(request, str(error), fail_silently=True)
+                raise IncorrectLookupParameters from error
+            self.not_understood = error.message
             return events.none()
-        return events.filter(any_of(self.search.conditions))
+        return events.filter(self.selection.condition())
+
+    @property
+    def search(self) -> Search | None:
+        """Return what is searched for."""
+        return self.selection.search if self.selection else None
+
+    @property
+    def view(self) -> str:
+        """Return the quick view."""
+        return self.selection.view if self.selection else ""
+
+    @property
+    def trace_id(self) -> str:
+        """Return the trace id, if the events of one trace are listed."""
+        return self.selection.trace_id if self.selection else ""
 
     def _taken(self, name: str) -> str | None:
         self.filter_params.pop(name, None)
@@ -68,7 +84,7 @@ class EventList(ChangeList):
             raise IncorrectLookupParameters
         after, before = self._place(self._after), self._place(self._before)
         # Where fewer than a page are newer, the first page is meant.
-        if self.search is not None and not self.search.conditions:
+        if self.selection is None:
             self.result_list = []
         elif before is None or not self._read(before, is_back=True):
             self._read(after if before is None else None, is_back=False)
@@ -82,12 +98,8 @@ class EventList(ChangeList):
         )
 
     @property
-    def _is_trace(self) -> bool:
-        return bool(self.search and self.search.trace_id)
-
-    @property
     def _order(self) -> Order:
-        return AS_FIRED if self._is_trace else NEWEST_FIRST
+        return AS_FIRED if self.trace_id else NEWEST_FIRST
 
     def _place(self, text: str | None) -> Cursor | None:
         try:
@@ -98,12 +110,12 @@ class EventList(ChangeList):
     def _read(self, place: Cursor | None, *, is_back: bool) -> bool:
         """Read the page beyond a place; return whether there may be more beyond the page."""
         order = self._order.reversed() if is_back else self._order
-        chosen = self._chosen()
+        scan = self.selection.scan() if self.selection else Scan()
         edge = None
-        if not self._is_trace:
+        if not self.trace_id:
             moment = place[0] if place else None
-            edge = chosen.narrow(self.list_per_page, moment, is_back=is_back)
-        events = chosen.select(self.root_queryset, order.fields)
+            edge = scan.narrow(self.list_per_page, moment, is_back=is_back)
+        events = scan.select(self.root_queryset, order.fields)
         if place is not None:
             events = events.filter(order.after(place))
         rows = list(events[: self.list_per_page + 1])
@@ -113,17 +125,6 @@ class EventList(ChangeList):
         self.result_list = rows[::-1] if is_back else rows
         self._link(place, edge, is_back=is_back, is_more=is_full or self.stopped)
         return is_full or self.stopped
-
-    def _chosen(self) -> Scan:
-        chosen = Scan()
-        for spec in self.filter_specs:
-            cast(ChoiceFilter, spec).add_to(chosen)
-        if signals := QUICK_VIEWS[self.view][1]:
-            chosen.served.append([{"signal": signal} for signal in signals])
-        if self.search is not None:
-            # That of a trace alone has the order in which a trace is read.
-            chosen.served.insert(0, self.search.conditions)
-        return chosen
 
     def _link(self, place: Any, edge: datetime | None, *, is_back: bool, is_more: bool) -> None:
         """Note the addresses of the pages beside the one that begins at `place`."""

@@ -23,6 +23,7 @@ from django.utils.translation import gettext_lazy as _
 from signals_demo import catalog
 from signals_demo.catalog.types import BuiltIn, Family, LazyText
 from signals_demo.models import Outcome, SignalEvent
+from signals_demo.query.parsing import Period
 
 # A tree that is indented further can no longer be read, and each level of a template that
 # includes itself takes a dozen of Python's stack frames.
@@ -95,17 +96,17 @@ def local(moment: datetime) -> datetime:
     return localtime(moment) if is_aware(moment) else moment
 
 
-def in_short(since: datetime, until: datetime | None) -> str:
+def in_short(period: Period) -> str:
     """Return a stretch of time in the current zone, as a range of two times."""
-    begin, end = local(since), local(until or timezone.now())
-    first = f"{date_format(begin, 'SHORT_DATE_FORMAT')} {time_of_day(begin)}"
-    is_one_day = begin.date() == end.date()
-    last = (
-        time_of_day(end)
-        if is_one_day
-        else f"{date_format(end, 'SHORT_DATE_FORMAT')} {time_of_day(end)}"
-    )
-    return f"{first} \N{EN DASH} {last}"
+    begin = local(period.since) if period.since else None
+    end = local(period.until or timezone.now())
+    is_one_day = begin is not None and begin.date() == end.date()
+    first = _day_and_time(begin) if begin else "…"
+    return f"{first} \N{EN DASH} {time_of_day(end) if is_one_day else _day_and_time(end)}"
+
+
+def _day_and_time(moment: datetime) -> str:
+    return f"{date_format(moment, 'SHORT_DATE_FORMAT')} {time_of_day(moment)}"
 
 
 def time_of_day(moment: datetime) -> str:

@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from signals_demo.catalog.types import LazyText
 from signals_demo.models import Outcome, SignalEvent, SignalTrace
 from signals_demo.query.history import relation_name
-from signals_demo.query.search import model_named
+from signals_demo.serialize.model_info import model_named
 from signals_demo.serialize.redaction import MASK
 from signals_demo.web.presentation import Change, Node, local, object_of
 

@@ -118,7 +118,9 @@ def test_json_is_that_of_the_export() -> None:
 
 
 def test_a_filter_that_means_nothing() -> None:
-    with pytest.raises(CommandError, match="Did you mean post_save"):
+    with pytest.raises(
+        CommandError, match=r"--signal: There is no signal “post_sav”\. Did you mean post_save"
+    ):
         tail("--signal", "post_sav")
 
 

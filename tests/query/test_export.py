@@ -16,13 +16,16 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
+from django.db.models import QuerySet
 from django.http import StreamingHttpResponse
 from django.test import AsyncClient, Client
+from django.test.utils import CaptureQueriesContext
 
 from signals_demo.factories import SignalEventFactory, checkout_trace
 from signals_demo.models import SignalEvent
-from signals_demo.query import filters
-from signals_demo.query.export import COLUMNS
+from signals_demo.query import export
+from signals_demo.query.export import COLUMNS, rows
 from tests.factories import UserFactory
 from tests.recording import Project
 from tests.web.test_change_list import Markup
@@ -148,6 +151,41 @@ def test_a_line_of_json_holds_no_order_for_a_terminal() -> None:
     assert lines(output)[0]["actor"] == text
 
 
+# The rows
+
+
+def keys(events: QuerySet[SignalEvent]) -> list[int]:
+    return [row["id"] for row in rows(events, ["id"])]
+
+
+def test_rows_come_by_time_in_many_short_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(export, "CHUNK", 3)
+    now = datetime.now(UTC)
+    made = [
+        SignalEventFactory.create(occurred_at=now + timedelta(seconds=n // 4), sequence=9000 - n)
+        for n in range(14)
+    ]
+    expected = sorted(made, key=lambda event: (event.occurred_at, event.sequence))
+    with CaptureQueriesContext(connection) as queries:
+        assert keys(SignalEvent.objects.all()) == [event.pk for event in expected]
+    assert len(queries) == 5
+    for query in queries:
+        assert "LIMIT 3" in query["sql"]
+        assert "OFFSET" not in query["sql"]
+
+
+def test_rows_of_one_moment_and_number_come_once_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(export, "CHUNK", 2)
+    now = datetime.now(UTC)
+    made = [
+        SignalEventFactory.create(
+            occurred_at=now, sequence=1, recorder=f"00000000-0000-0000-0000-00000000000{n}"
+        )
+        for n in range(5)
+    ]
+    assert keys(SignalEvent.objects.all()) == [event.pk for event in made]
+
+
 # The command
 
 
@@ -209,7 +247,9 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_a_filter_that_means_nothing() -> None:
-    with pytest.raises(CommandError, match="Did you mean post_save"):
+    with pytest.raises(
+        CommandError, match=r"--signal: There is no signal “post_sav”\. Did you mean post_save"
+    ):
         exported("--signal", "post_sav")
 
 
@@ -262,7 +302,7 @@ def _interrupted_after_one(*args: Any) -> Iterator[dict[str, Any]]:
 
 def test_ctrl_c_leaves_no_file_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     SignalEventFactory.create()
-    monkeypatch.setattr(filters, "_read", _interrupted_after_one)
+    monkeypatch.setattr(export, "_read", _interrupted_after_one)
     with pytest.raises(CommandError, match=r"log\.csv was not written") as caught:
         exported("--output", str(tmp_path / "log.csv"))
     assert caught.value.returncode == 130

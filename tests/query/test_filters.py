@@ -1,218 +1,186 @@
-"""Which events are chosen, by options and by addresses, and in which order they come."""
+"""The table of filters: each works the same in the list, the download, commands and live page."""
 
+import io
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission
-from django.db import connection
-from django.http import QueryDict
+from django.core.management import CommandError, call_command
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils.html import escape
 
-from signals_demo.factories import (
-    SignalEventFactory,
-    checkout_trace,
-    failed_trace,
-    login_trace,
-    migrate_trace,
-)
-from signals_demo.query import filters
-from signals_demo.query.filters import NotUnderstood, Selection, in_address, moment, selected
+from signals_demo.factories import SignalEventFactory
+from signals_demo.models import SignalEvent
+from signals_demo.query.filters import FILTERS
+from signals_demo.tracing.ignored import NAME as NEWS
 from tests.factories import UserFactory
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("only_made_events")]
 
-LIST = "/admin/signals_demo/signalevent/"
-
-
-def keys(found: Selection) -> list[int]:
-    return [row["id"] for row in found.rows(["id"])]
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+NOW = datetime.now(UTC)
+YESTERDAY = NOW - timedelta(days=1)
 
 
-def chosen(**given: str | list[str]) -> list[int]:
-    lists = {name: [value] if isinstance(value, str) else value for name, value in given.items()}
-    return keys(selected(lists))
+@dataclass
+class Example:
+    """A value of a filter, fields of an event that it chooses, and a value that is refused."""
+
+    good: str
+    fields: dict[str, Any]
+    bad: str
+    hint: str
 
 
-def test_each_filter_chooses() -> None:
-    now = datetime.now(UTC)
-    old = SignalEventFactory.create(occurred_at=now - timedelta(days=60), actor_pk="7")
-    login = SignalEventFactory.create(signal="user_logged_in", origin="test", object_pk="9")
-    lost = SignalEventFactory.create(outcome="rolled_back", sender="auth.Group", object_pk="5")
-    job = SignalEventFactory.create(actor="cron", database="other", sender="shop.signals.Till")
-    assert chosen() == [old.pk, login.pk, lost.pk, job.pk]
-    assert chosen(signal="user_logged_in") == [login.pk]
-    assert chosen(signal=["user_logged_in", "pre_save"]) == [login.pk]
-    assert chosen(signal="django.contrib.auth.signals.user_logged_in") == [login.pk]
-    assert chosen(family="auth") == [login.pk]
-    assert chosen(family=["auth", "model"]) == chosen()
-    assert chosen(family="request") == []
-    assert chosen(sender="auth.group") == [lost.pk]
-    assert chosen(sender="shop.signals.Till") == [job.pk]
-    assert chosen(object="auth.user 9") == [login.pk]
-    assert chosen(object=["auth.User 9", "auth.Group 5"]) == [login.pk, lost.pk]
-    assert chosen(object="9") == [login.pk]
-    assert chosen(actor="7") == [old.pk]
-    assert chosen(actor="cron") == [job.pk]
-    assert chosen(actor=["7", "cron"]) == [old.pk, job.pk]
-    assert chosen(origin="test") == [login.pk]
-    assert chosen(outcome="rolled_back") == [lost.pk]
-    assert chosen(database="other") == [job.pk]
-    assert chosen(trace=lost.trace_id.upper()) == [lost.pk]
-    assert chosen(trace=f"00-{lost.trace_id}-{'1' * 16}-01") == [lost.pk]
-    assert chosen(search="auth.Group 5") == [lost.pk]
-    assert chosen(search=" ") == chosen()
-    assert chosen(since="30d") == [login.pk, lost.pk, job.pk]
-    assert chosen(until="30d") == [old.pk]
-    assert chosen(signal="post_save", sender="auth.Group") == [lost.pk]
-    assert chosen(family="model", signal="user_logged_in") == []
+NO_TIME = "is not a valid time. Use 24h"
+NUL = "contains a character that no event can contain."
+EXAMPLES = {
+    "time": Example("12h", {"occurred_at": NOW}, "noon", NO_TIME),
+    "since": Example("12h", {"occurred_at": NOW}, "noon", NO_TIME),
+    "until": Example("36h", {"occurred_at": NOW - timedelta(days=2)}, "9999w/", NO_TIME),
+    "view": Example("logins", {"signal": "user_logged_in"}, "login", "Use one of changes"),
+    "family": Example("auth", {"signal": "user_logged_in"}, "auths", "Use one of auth, model"),
+    "signal": Example(
+        "django.db.models.signals.pre_save", {"signal": "pre_save"}, "pre_sav",
+        "Did you mean pre_save?",
+    ),
+    "sender": Example("auth.group", {"sender": "auth.Group"}, "auth.Group\0", NUL),
+    "object": Example("auth.User 9", {"object_pk": "9"}, "9\0", NUL),
+    "outcome": Example(
+        "rolled_back", {"outcome": "rolled_back"}, "lost", "Use one of committed"
+    ),
+    "origin": Example("task", {"origin": "task"}, "cron", "Use one of request"),
+    "actor": Example("ada", {"actor": "ada"}, "ada\0", NUL),
+    "actor_pk": Example("7", {"actor_pk": "7"}, "7\0", NUL),
+    "database": Example("replica", {"database": "replica"}, "replica\0", NUL),
+    "trace": Example(
+        f"00-{TRACE}-{'1' * 16}-01", {"trace_id": TRACE}, "zzz", "Use 32 hexadecimal digits"
+    ),
+    "q": Example("auth.User 9", {"object_pk": "9"}, "what is this?", "is not a valid search"),
+}  # fmt: skip
 
 
-def test_a_time_is_in_from_since_and_out_from_until() -> None:
-    event = SignalEventFactory.create(occurred_at=datetime(2026, 1, 31, 9, 30, tzinfo=UTC))
-    assert chosen(since="2026-01-31T09:30Z") == [event.pk]
-    assert chosen(until="2026-01-31T09:30Z") == []
-    assert chosen(since="2026-01-31", until="2026-02-01") == [event.pk]
+def url_of(name: str) -> str:
+    return reverse(f"admin:signals_demo_signalevent_{name}")
 
 
-def test_times_are_those_of_the_project(settings: Any) -> None:
-    settings.TIME_ZONE = "America/New_York"
-    assert moment("2026-01-31 09:30") == datetime(2026, 1, 31, 14, 30, tzinfo=UTC)
-    assert moment("2026-01-31T09:30+00:00") == datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
-    ago = datetime.now(UTC) - moment("90m")
-    assert timedelta(minutes=89) < ago < timedelta(minutes=91)
+def listed(reader: Client, name: str, value: str) -> list[int]:
+    response = reader.get(url_of("changelist"), {name: value})
+    assert response.status_code == 200
+    return [event.pk for event in response.context["cl"].result_list]
 
 
-def test_a_time_of_any_offset_can_be_compared_with() -> None:
-    chosen = selected({"since": ["2026-01-31T09:30-23:59"]})
-    assert chosen.since == datetime(2026, 2, 1, 9, 29, tzinfo=UTC)
-    assert not chosen.events().exists()
+def downloaded(reader: Client, name: str, value: str) -> list[int]:
+    response: Any = reader.get(url_of("export"), {name: value, "format": "jsonl"})
+    assert response.status_code == 200
+    return [json.loads(line)["id"] for line in response.getvalue().decode().splitlines()]
 
 
-@pytest.mark.parametrize(
-    ("name", "text", "hint"),
-    [
-        ("signal", "post_sav", "Did you mean post_save"),
-        ("family", "models", "Use one of auth, model"),
-        ("origin", "web", "Use one of request, command"),
-        ("outcome", "lost", "Use one of committed"),
-        ("view", "x", "Use one of changes"),
-        ("since", "yesterday", "Use 24h"),
-        ("since", "", "Use 24h"),
-        ("until", "2026-13-01", "Use 24h"),
-        ("since", "999999999w", "Use 24h"),
-        ("since", "0001-01-01T00:00+14:00", "Use 24h"),
-        ("since", "0001-12-31", "Use 24h"),
-        ("until", "9999-01-01T00:00Z", "Use 24h"),
-        ("trace", "zzz", "Use 32 hexadecimal digits"),
-        ("sender", "auth.User\0", "a character that no event can contain"),
-        ("search", "what is this?", "is not a valid search"),
-    ],
-)
-def test_what_means_nothing_is_refused_with_a_hint(name: str, text: str, hint: str) -> None:
-    with pytest.raises(NotUnderstood, match=hint):
-        chosen(**{name: text})
+def live(reader: Client, name: str, value: str) -> list[int]:
+    response = reader.get(url_of("live"), {name: value})
+    assert response.status_code == 200
+    return [node.event.pk for trace in response.context["traces"] for node in trace]
 
 
-def test_a_signal_of_bygone_days_can_still_be_asked_for() -> None:
-    event = SignalEventFactory.create(signal="shop.signals.paid")
-    assert chosen(signal="shop.signals.paid") == [event.pk]
-    assert chosen(signal="frobnicated") == []
+def news(reader: Client, name: str, value: str) -> list[int]:
+    response = reader.get(url_of(NEWS), {name: value, "after": "0"})
+    assert response.status_code == 200
+    keys = SignalEvent.objects.values_list("pk", flat=True)
+    return [pk for pk in keys if f"/{pk}/change/" in response.json()["html"]]
 
 
-ADDRESSES = [
-    "",
-    "view=changes",
-    "view=logins&time=24h",
-    "time=1h",
-    "family=auth",
-    "family=model&signal=post_save",
-    "signal=post_save&sender=auth.User",
-    "sender=shop.Order",
-    "sender=",
-    "signal=",
-    "outcome=rolled_back",
-    "origin=command",
-    "actor_pk=7",
-    "q=auth.User+7",
-    "q=auth.User",
-    "q=8",
-    "q=maria",
-    "q=post_save&view=changes",
-]
+def _run(command: str, *options: str) -> list[int]:
+    output = io.StringIO()
+    call_command(command, *options, stdout=output)
+    return [json.loads(line)["id"] for line in output.getvalue().splitlines()]
 
 
-@pytest.mark.parametrize("address", ADDRESSES)
-def test_an_address_of_the_list_chooses_what_the_list_shows(client: Client, address: str) -> None:
-    user = UserFactory.create(username="maria", is_staff=True, pk=7)
-    user.user_permissions.add(Permission.objects.get(codename="view_signalevent"))
-    long_ago = datetime.now(UTC) - timedelta(hours=2)
-    login_trace(user)
-    checkout_trace(user, occurred_at=long_ago)
-    failed_trace(occurred_at=long_ago - timedelta(days=2))
-    migrate_trace()
-    client.force_login(user)
-    shown = [event.pk for event in client.get(f"{LIST}?{address}").context["cl"].result_list]
-    assert keys(in_address(QueryDict(address))) == shown[::-1]
-    assert keys(in_address(QueryDict(f"{address}&p=2&o=1&format=csv"))) == shown[::-1]
+def exported(_reader: Client, name: str, value: str) -> list[int]:
+    return _run("signals_export", "--format=jsonl", f"--{FILTERS[name].option}={value}")
 
 
-def test_an_address_with_another_filter_chooses_nothing_unasked() -> None:
-    with pytest.raises(NotUnderstood, match="no filter “colour”"):
-        in_address(QueryDict("colour=red"))
+def tailed(_reader: Client, name: str, value: str) -> list[int]:
+    option = f"--{FILTERS[name].option}={value}"
+    return _run("signals_tail", "--no-follow", "--json", option)
 
 
-def test_rows_come_by_time_in_many_short_reads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(filters, "CHUNK", 3)
-    now = datetime.now(UTC)
-    made = [
-        SignalEventFactory.create(occurred_at=now + timedelta(seconds=n // 4), sequence=9000 - n)
-        for n in range(14)
-    ]
-    expected = sorted(made, key=lambda event: (event.occurred_at, event.sequence))
-    with CaptureQueriesContext(connection) as queries:
-        assert keys(Selection()) == [event.pk for event in expected]
-    assert len(queries) == 5
-    for query in queries:
-        assert "LIMIT 3" in query["sql"]
-        assert "OFFSET" not in query["sql"]
+def test_each_filter_has_an_example() -> None:
+    assert EXAMPLES.keys() == FILTERS.keys()
 
 
-def test_rows_of_one_moment_and_number_come_once_each(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(filters, "CHUNK", 2)
-    now = datetime.now(UTC)
-    made = [
-        SignalEventFactory.create(
-            occurred_at=now, sequence=1, recorder=f"00000000-0000-0000-0000-00000000000{n}"
-        )
-        for n in range(5)
-    ]
-    assert keys(Selection()) == [event.pk for event in made]
-
-
-@pytest.mark.applies(connection.vendor == "sqlite")
-@pytest.mark.parametrize(
-    ("name", "text", "index"),
-    [
-        ("since", "1h", "signals_demo_time"),
-        ("signal", "post_save", "signals_demo_signal"),
-        ("sender", "auth.User", "signals_demo_sender"),
-        ("object", "auth.User 5", "signals_demo_object"),
-        ("actor_pk", "7", "signals_demo_actor"),
-        ("outcome", "rolled_back", "signals_demo_outcome"),
-    ],
-)
-def test_each_read_follows_an_index_without_sorting(
-    monkeypatch: pytest.MonkeyPatch, name: str, text: str, index: str
+@pytest.mark.parametrize("name", FILTERS)
+@pytest.mark.parametrize("read", [listed, downloaded, exported, tailed, live, news])
+def test_each_filter_works_in_each_place(
+    reader: Client, name: str, read: Callable[[Client, str, str], list[int]]
 ) -> None:
-    monkeypatch.setattr(filters, "CHUNK", 2)
-    SignalEventFactory.create_batch(5, actor_pk="7", outcome="rolled_back")
-    with CaptureQueriesContext(connection) as queries:
-        assert len(chosen(**{name: text})) == 5
-    for query in queries.captured_queries:
-        with connection.cursor() as cursor:
-            cursor.execute(f"EXPLAIN QUERY PLAN {query['sql']}")
-            plan = [row[3] for row in cursor.fetchall()]
-        assert any(index in step for step in plan), plan
-        assert not any("TEMP B-TREE" in step for step in plan), plan
+    SignalEventFactory.create(occurred_at=YESTERDAY)
+    example = EXAMPLES[name]
+    wanted = SignalEventFactory.create(**{"occurred_at": YESTERDAY, **example.fields})
+    assert read(reader, name, example.good) == [wanted.pk]
+
+
+def _page(reader: Client, page: str, name: str, value: str) -> str:
+    place = {"after": "0"} if page == NEWS else {}
+    response = reader.get(url_of(page), {name: value, **place}, follow=True)
+    assert response.status_code in (200, 400)
+    return response.content.decode()
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_a_value_that_means_nothing_is_refused_in_each_place(reader: Client, name: str) -> None:
+    bad, hint = EXAMPLES[name].bad, EXAMPLES[name].hint
+    event = SignalEventFactory.create()
+    shown = bad.replace("\0", "\\x00")
+    for page in ("changelist", "export", "live", NEWS):
+        text = _page(reader, page, name, bad)
+        if (page, name) != ("changelist", "q"):  # a text in a search box needs no name
+            assert f"{name}: " in text.lower(), page
+        assert f"“{shown}”" in text, page
+        assert hint in text or escape(hint) in text, page
+        assert f"/{event.pk}/change/" not in text or page == "changelist"
+    for command in (exported, tailed):
+        with pytest.raises(CommandError) as refusal:
+            command(reader, name, bad)
+        assert str(refusal.value).startswith(f"--{FILTERS[name].option}: ")
+        assert f"“{shown}”" in str(refusal.value)
+        assert hint in str(refusal.value)
+
+
+def test_a_refused_address_of_the_list_shows_everything(reader: Client) -> None:
+    event = SignalEventFactory.create()
+    response = reader.get(url_of("changelist"), {"outcome": "lost"}, follow=True)
+    assert [each.pk for each in response.context["cl"].result_list] == [event.pk]
+
+
+def test_a_search_that_is_not_understood_shows_nothing_and_what_can_be_searched(
+    reader: Client,
+) -> None:
+    SignalEventFactory.create()
+    response = reader.get(url_of("changelist"), {"q": "what is this?"})
+    assert response.context["cl"].result_list == []
+    assert "auth.User 5" in response.content.decode()
+
+
+@pytest.mark.parametrize("name", [name for name in FILTERS if name not in ("view", "q")])
+def test_a_filter_that_is_used_is_shown_beside_the_list(reader: Client, name: str) -> None:
+    SignalEventFactory.create()
+    good = EXAMPLES[name].good
+    [used] = [
+        spec
+        for spec in reader.get(url_of("changelist"), {name: good}).context["cl"].filter_specs
+        if spec.parameter_name == name
+    ]
+    assert used.title == FILTERS[name].label
+    assert used.is_open
+
+
+def test_all_values_of_a_filter_count_in_the_list_too(reader: Client) -> None:
+    UserFactory.create()
+    found = [SignalEventFactory.create(sender=sender).pk for sender in ("auth.User", "auth.Group")]
+    SignalEventFactory.create(sender="shop.Order")
+    response = reader.get(f"{url_of('changelist')}?sender=auth.User&sender=auth.Group")
+    assert sorted(event.pk for event in response.context["cl"].result_list) == found

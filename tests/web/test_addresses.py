@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 from project.playground.models import Author, Book
 from signals_demo.factories import SignalEventFactory, checkout_trace
 from signals_demo.models import SignalEvent
-from signals_demo.query import filters
+from signals_demo.query.filters import FILTERS
+from signals_demo.query.selection import LAYOUT
 from signals_demo.tracing.ignored import NAME as POLL
-from signals_demo.web.list_filters import FILTERS
 from signals_demo.web.page import full_name
 from signals_demo.web.pages import PAGES
 from tests.factories import UserFactory
@@ -49,8 +49,7 @@ CAPTURE = re.compile(r"<\w+:(\w+)>")
 
 NAMES = sorted(
     {
-        *filters._READERS, *filters._IN_ADDRESSES, *filters.LAYOUT,
-        *(str(each.parameter_name) for each in FILTERS),
+        *FILTERS, *LAYOUT,
         *(getattr(main, name) for name in dir(main) if name.endswith(("_VAR", "_FLAG"))),
         IS_POPUP_VAR, TO_FIELD_VAR,
         "id", "pk__in", "signal__regex", "signal__isnull", "sender__gt", "recorder",

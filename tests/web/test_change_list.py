@@ -500,7 +500,7 @@ def test_another_search_says_what_can_be_searched(reader: Client, text: str) -> 
     SignalEventFactory.create()
     with CaptureQueriesContext(connection) as queries:
         page = text_of(reader, LIST, q=text)
-    assert "You can search for" in page
+    assert "is not a valid search. Use a trace id" in page
     assert "one object: its model and key" in page
     assert not any("FROM" in q["sql"] and "signalevent" in q["sql"] for q in queries)
 

@@ -11,6 +11,7 @@ from django.utils import timezone, translation
 
 from signals_demo.catalog.types import Family
 from signals_demo.models import SignalEvent
+from signals_demo.query.parsing import Period
 from signals_demo.web import presentation
 from signals_demo.web.presentation import Node, Value, ago, in_short
 
@@ -153,7 +154,7 @@ def test_how_long_ago_it_was(minutes: float, text: str, hindi: str) -> None:
 def test_morning_and_evening_are_told_apart(language: str) -> None:
     morning, evening = (datetime(2026, 11, 22, hour, 0, tzinfo=UTC) for hour in (5, 17))
     with translation.override(language):
-        assert in_short(morning, evening).endswith(" 05:00 \N{EN DASH} 17:00")
+        assert in_short(Period(morning, evening)).endswith(" 05:00 \N{EN DASH} 17:00")
 
 
 def test_a_note_tells_like_firings_apart() -> None:

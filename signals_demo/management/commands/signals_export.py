@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -12,8 +11,7 @@ from django.utils import timezone
 
 from signals_demo.management.filters import ReadingCommand, in_options
 from signals_demo.management.output import DATA, TEXT, written
-from signals_demo.query.export import COLUMNS, FORMATS
-from signals_demo.query.filters import Row
+from signals_demo.query.export import FORMATS, Row, rows
 
 _ENDINGS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 _STEP = 1000  # rows between two signs of progress
@@ -52,7 +50,7 @@ class Command(ReadingCommand):
         self.tells = self.stderr.isatty() and not (target is None and self.stdout.isatty())
         try:
             with self.reading():
-                text = pieces(self._counted(_events(options)))
+                text = pieces(self._counted(_rows(options)))
                 if target is None:
                     self._print(text)
                 else:
@@ -68,8 +66,8 @@ class Command(ReadingCommand):
             noun = "event" if self.written == 1 else "events"
             self.stdout.write(self.style.SUCCESS(f"Wrote {self.written:,} {noun} to {target}."))
 
-    def _counted(self, rows: Iterator[Row]) -> Iterator[Row]:
-        for row in rows:
+    def _counted(self, found: Iterator[Row]) -> Iterator[Row]:
+        for row in found:
             self.written += 1
             if self.written % _STEP == 0:
                 self._progress(f"{self.written:,} events …")
@@ -106,11 +104,8 @@ def _format(given: str | None, target: Path | None) -> str:
     return found
 
 
-def _events(options: dict[str, Any]) -> Iterator[Row]:
-    selection = in_options(options)
-    now = timezone.now()
-    selection = replace(selection, until=min(selection.until or now, now))
-    return selection.rows(COLUMNS)
+def _rows(options: dict[str, Any]) -> Iterator[Row]:
+    return rows(in_options(options).until(timezone.now()).events())
 
 
 def _opened(target: Path) -> AbstractContextManager[TextIO]:

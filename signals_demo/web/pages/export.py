@@ -1,7 +1,6 @@
 """The events that the list shows, as a file to keep."""
 
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import replace
 from datetime import datetime
 
 from asgiref.sync import sync_to_async
@@ -10,8 +9,9 @@ from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from signals_demo.query.export import COLUMNS, FORMATS
-from signals_demo.query.filters import NotUnderstood, Row, in_address
+from signals_demo.query.export import FORMATS, Row, rows
+from signals_demo.query.parsing import NotUnderstood
+from signals_demo.query.selection import in_address
 from signals_demo.web.page import LogAdmin, refused
 
 _TYPES = {"csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson"}
@@ -24,19 +24,18 @@ def show(log: LogAdmin, request: HttpRequest) -> HttpResponseBase:
         if wanted not in FORMATS:
             raise NotUnderstood(gettext("There is no such format. Use csv or jsonl."))
         now = timezone.now()
-        selection = in_address(request.GET)
-        selection = replace(selection, until=min(selection.until or now, now))
-        rows = selection.rows(COLUMNS)
+        events = in_address(request.GET).until(now).events()
     except NotUnderstood as error:
         return refused(error)
-    return as_file(request, iter(()) if request.method == "HEAD" else rows, wanted, now)
+    found = iter(()) if request.method == "HEAD" else rows(events)
+    return as_file(request, found, wanted, now)
 
 
 def as_file(
-    request: HttpRequest, rows: Iterator[Row], wanted: str, now: datetime
+    request: HttpRequest, found: Iterator[Row], wanted: str, now: datetime
 ) -> HttpResponseBase:
-    """Return rows that hold `COLUMNS` as a file of one of the `FORMATS`, sent as they are read."""
-    pieces = FORMATS[wanted](rows)
+    """Return rows as a file of one of the `FORMATS`, sent as they are read."""
+    pieces = FORMATS[wanted](found)
     return StreamingHttpResponse(
         _one_by_one(pieces) if isinstance(request, ASGIRequest) else pieces,
         content_type=_TYPES[wanted],

@@ -3,18 +3,16 @@
 from collections.abc import Iterable
 from typing import Any
 
-from django.apps import apps
 from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.template.loader import render_to_string
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from signals_demo import catalog
-from signals_demo.catalog.types import Family
-from signals_demo.conf import config
 from signals_demo.models import SignalEvent, SignalEventQuerySet
-from signals_demo.query.filters import NotUnderstood, in_address
+from signals_demo.query.filters import FILTERS
 from signals_demo.query.keyset import NotACursor
+from signals_demo.query.parsing import NotUnderstood
+from signals_demo.query.selection import in_address
 from signals_demo.query.tail import REACH, STEP, TailCursor, end_of_log, look
 from signals_demo.tracing.ignored import NAME
 from signals_demo.web.page import EVENT, LIST, LogAdmin, full_name, refused, render
@@ -23,7 +21,7 @@ from signals_demo.web.presentation import Node
 
 FIRST = 50  # events that the page begins with
 MOST = 200  # events that are sent at a time; nobody reads more in a second
-FILTERS = ("family", "signal", "sender", "actor")
+FORM = ("family", "signal", "sender", "actor")
 AFTER = "after"
 
 
@@ -44,10 +42,8 @@ def show(log: LogAdmin, request: HttpRequest) -> HttpResponse:
         remark=remark,
         after=place,
         news_url=log.url_of(NAME),
-        chosen={name: request.GET.get(name, "") for name in FILTERS},
-        families=[(family.value, family.label) for family in Family],
-        signals=[*catalog.built_in(), *config().extra_signals],
-        senders=sorted(model._meta.label for model in apps.get_models()),
+        chosen={name: request.GET.get(name, "") for name in FORM},
+        choices={name: FILTERS[name].choices() for name in FORM},
     )
 
 

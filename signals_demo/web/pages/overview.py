@@ -28,9 +28,9 @@ from signals_demo.query.figures import (
     summed_up,
     trouble_since,
 )
-from signals_demo.query.filters import Period
+from signals_demo.query.filters import SPANS
+from signals_demo.query.parsing import Period
 from signals_demo.rollups.hours import HourlySums
-from signals_demo.web.list_filters import TimeFilter
 from signals_demo.web.page import LIST, LogAdmin, render
 from signals_demo.web.pages import trace
 from signals_demo.web.presentation import (
@@ -48,13 +48,13 @@ HEIGHT = 100  # of the picture, in its own units
 WIDTH = 20  # of a bar and the gap beside it
 GAP = 3
 
-LENGTHS: Mapping[str, timedelta] = {
-    "1h": timedelta(minutes=5),
-    "24h": timedelta(hours=1),
-    "7d": timedelta(hours=6),
-    "30d": timedelta(days=1),
+LENGTHS: Mapping[str, tuple[timedelta, int]] = {
+    "1h": (timedelta(minutes=5), 12),
+    "24h": (timedelta(hours=1), 24),
+    "7d": (timedelta(hours=6), 28),
+    "30d": (timedelta(days=1), 30),
 }
-"""How long a time each bar stands for."""
+"""How long a time each bar stands for, and how many there are."""
 USUAL = "24h"
 _HOUR = timedelta(hours=1)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -65,8 +65,7 @@ _sums = HourlySums()
 
 def edges_of(span: str, now: datetime) -> list[datetime]:
     """Return the ends of the bars: full five minutes or hours, or quarters of a day, or days."""
-    length = LENGTHS[span]
-    count = round(TimeFilter.SPANS[span][1] / length)
+    length, count = LENGTHS[span]
     if length <= _HOUR:
         now = as_utc(now)
         end = now.replace(minute=0, second=0, microsecond=0)
@@ -332,8 +331,7 @@ def show(log: LogAdmin, request: HttpRequest) -> HttpResponse:
         overview=overview,
         health=writer.health(),
         tabs=[
-            {"label": TimeFilter.SPANS[key][0], "url": f"?time={key}", "current": key == span}
-            for key in LENGTHS
+            {"label": SPANS[key], "url": f"?time={key}", "current": key == span} for key in LENGTHS
         ],
         bar_width=WIDTH - GAP,
         height=HEIGHT,

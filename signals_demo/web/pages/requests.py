@@ -16,11 +16,11 @@ from django.utils.translation import gettext_lazy as _
 
 from signals_demo.catalog.types import LazyText
 from signals_demo.models import Origin, SignalTrace
-from signals_demo.query.filters import NotUnderstood, period
+from signals_demo.query.filters import SPANS
 from signals_demo.query.keyset import Cursor, NotACursor, Order
+from signals_demo.query.parsing import NotUnderstood, Period, period
 from signals_demo.query.predicates import Condition, without_index
 from signals_demo.rollups.traces import ANY, general
-from signals_demo.web.list_filters import TimeFilter
 from signals_demo.web.page import LogAdmin, render
 from signals_demo.web.presentation import in_short, in_words
 from signals_demo.web.timeline import Links
@@ -84,7 +84,7 @@ class Wanted:
 
         Runs a query more if it is filtered and not in the order of time, and one for a name.
         """
-        in_time = SignalTrace.objects.filter(self._in_time())
+        in_time = SignalTrace.objects.filter(self._period().condition("started_at"))
         served, passing = self._conditions()
         found = looked_through = in_time.filter(*(Q(**each) for each in served))
         are_few = self._are_few(found)
@@ -112,12 +112,8 @@ class Wanted:
             return Page(traces, order.of(traces[-1]))
         return Page(traces, edge, edge is not None)
 
-    def _in_time(self) -> Q:
-        if not self.time:
-            return Q()
-        since, until = period(self.time)
-        found = Q(started_at__gte=since)
-        return found if until is None else found & Q(started_at__lt=until)
+    def _period(self) -> Period:
+        return period(self.time) if self.time else Period()
 
     def _conditions(self) -> tuple[list[Condition], list[Condition]]:
         """Return the conditions that an index serves, and those that each row has to pass."""
@@ -143,7 +139,7 @@ class Wanted:
     @property
     def period(self) -> str:
         """Return the time that is asked for, in words, if it is none of those offered."""
-        return "" if self.time in ("", *TimeFilter.SPANS) else in_short(*period(self.time))
+        return "" if self.time in ("", *SPANS) else in_short(period(self.time))
 
     def query(self, **other: str) -> str:
         """Return the address of the same list, but for what is named."""
@@ -233,7 +229,7 @@ def show(log: LogAdmin, request: HttpRequest) -> HttpResponse:
             if getattr(wanted, name)
         ],
         wider_url=wanted.query(origin="", name=""),
-        spans=[(span, label) for span, (label, _length) in TimeFilter.SPANS.items()],
+        spans=list(SPANS.items()),
         first_url=wanted.query() if wanted.after else "",
         next_url=wanted.query(after=str(page.next)) if page.next else "",
         stopped=page.stopped,

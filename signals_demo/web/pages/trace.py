@@ -15,7 +15,7 @@ from signals_demo.models import SignalEvent
 from signals_demo.query import trace_parts
 from signals_demo.query.keyset import AS_FIRED, Cursor, NotACursor
 from signals_demo.query.pairs import paired
-from signals_demo.query.search import trace_id_in
+from signals_demo.query.parsing import trace_id_in
 from signals_demo.query.trace_parts import OVERVIEW, PART, START, Glance, Part
 from signals_demo.web.page import EVENT, LIST, LogAdmin, render
 from signals_demo.web.trace_rows import Drawing, Row, Run, anchor, spans_of

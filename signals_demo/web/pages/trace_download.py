@@ -21,7 +21,7 @@ from django.utils.timezone import is_naive, make_aware
 from signals_demo.models import Outcome, SignalEvent
 from signals_demo.query import trace_parts
 from signals_demo.query.pairs import OpenPairs
-from signals_demo.query.search import trace_id_in
+from signals_demo.query.parsing import trace_id_in
 from signals_demo.web.page import LogAdmin
 from signals_demo.web.pages import trace
 from signals_demo.web.presentation import TIMES, family, object_of, sender_name, short_name
