@@ -225,7 +225,7 @@ def test_the_name_of_a_file_tells_its_format(tmp_path: Path, name: str) -> None:
 
 def test_a_name_that_tells_nothing_needs_a_format(tmp_path: Path) -> None:
     file = tmp_path / "log.txt"
-    with pytest.raises(CommandError, match="give --format"):
+    with pytest.raises(CommandError, match="Add --format"):
         exported("--output", str(file))
     exported("--output", str(file), "--format", "csv")
     assert file.exists()
@@ -265,7 +265,7 @@ def test_what_means_nothing_is_refused_by_the_name_of_its_option(option: str, te
 @pytest.mark.parametrize("name", ["", "/", ".."])
 def test_a_folder_is_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(CommandError, match=r"--output: .* is a folder"):
+    with pytest.raises(CommandError, match=r"--output: .* is a directory"):
         exported("--output", name, "--format", "csv", "--force")
 
 
