@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db.models import Model
 
 from signals_demo import catalog
+from signals_demo.serialize.model_info import model_named
 from signals_demo.serialize.names import key_text
 from signals_demo.testing import names
 from signals_demo.testing.names import SenderLike, SignalLike
@@ -71,7 +72,7 @@ def _is_of(event: "CapturedEvent", model: type[Model]) -> bool:
     # The sender of m2m_changed is the model between the two, not that of the instance.
     instance = event.arguments.get("instance")
     label = instance.get("model") if isinstance(instance, dict) else event.sender
-    found = names.model_named(label)
+    found = model_named(label)
     if found is None:
         return bool(label == model._meta.label)
     # As instances compare: a proxy's are those of the model that it stands for.

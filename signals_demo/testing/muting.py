@@ -8,6 +8,7 @@ from django.dispatch import Signal
 from django.dispatch.dispatcher import _make_id  # type: ignore[attr-defined]
 
 from signals_demo.catalog.receiver_list import Entry, Hidden, hide, show
+from signals_demo.serialize.model_info import model_named
 from signals_demo.testing import names
 from signals_demo.testing.names import SignalLike, advice, wrong_type
 from signals_demo.tracing.api import ContextBlock
@@ -49,7 +50,7 @@ class muted(ContextBlock):  # noqa: N801
         if not (receiver is None or callable(receiver) or isinstance(receiver, str)):
             raise wrong_type("receiver=", "a receiver, its dotted path or dispatch_uid", receiver)
         self._signals = {names.signal_of(signal): str(signal) for signal in signals}
-        self._sender = names.model_named(sender) or sender if isinstance(sender, str) else sender
+        self._sender = model_named(sender) or sender if isinstance(sender, str) else sender
         self._receiver = receiver
         self._blocks: list[list[tuple[Signal, list[Hidden]]]] = []
 

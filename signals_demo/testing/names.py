@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from difflib import get_close_matches
-from typing import Any
 
 from django.apps import AppConfig, apps
 from django.db import connections
@@ -16,7 +15,7 @@ from signals_demo.capture.model_signals import MODEL_SIGNALS
 from signals_demo.catalog.outcomes import COMMITTED, OPEN, ROLLED_BACK
 from signals_demo.catalog.types import Family
 from signals_demo.conf import config
-from signals_demo.serialize.model_info import OWN_LABELS
+from signals_demo.serialize.model_info import OWN_LABELS, model_named
 from signals_demo.serialize.names import sender_label
 
 SignalLike = str | Signal
@@ -145,11 +144,8 @@ def require_recorded(label: str, signals: Iterable[str]) -> None:
         return
     if label in OWN_LABELS:
         raise ValueError(f"{label} is the record itself: its own signals are not recorded.")
-    try:
-        model = apps.get_model(label)
-    except (LookupError, ValueError):
-        return
-    if not wanted(model):
+    model = model_named(label)
+    if model is not None and not wanted(model):
         raise ValueError(
             f"{label} is not recorded: SIGNALS_DEMO leaves it out "
             "(see INCLUDE_MODELS and EXCLUDE_MODELS)."
@@ -179,11 +175,3 @@ def database_alias(given: object) -> str:
 def outcome_name(given: object) -> str:
     """Return an outcome."""
     return one_of("outcome=", given, (COMMITTED, ROLLED_BACK, OPEN))
-
-
-def model_named(label: Any) -> type[Model] | None:
-    """Return the model with this label, or None."""
-    try:
-        return apps.get_model(label)
-    except (LookupError, ValueError, AttributeError):
-        return None

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -110,6 +111,12 @@ def tailed(_reader: Client, name: str, value: str) -> list[int]:
 
 def test_each_filter_has_an_example() -> None:
     assert EXAMPLES.keys() == FILTERS.keys()
+
+
+def test_each_filter_is_documented() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "reading.md").read_text(encoding="utf-8")
+    for each in FILTERS.values():
+        assert f"`--{each.option} " in text
 
 
 @pytest.mark.parametrize("name", FILTERS)
