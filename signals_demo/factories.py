@@ -197,6 +197,7 @@ def checkout_trace(user: AbstractBaseUser | None = None, **shared: Any) -> list[
             "pk_set": [1, 4, 9],
             "using": "default",
         },
+        "duration": timedelta(microseconds=940),
     }
     basket = {"model": "shop.Basket", "pk": 12}
     gone = {"sender": "shop.Basket", "object_pk": "12"}

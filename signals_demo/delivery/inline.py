@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.db import connections
 
+from signals_demo.catalog import PASSIVE
 from signals_demo.catalog.outcomes import COMMITTED, OPEN, ROLLED_BACK
 from signals_demo.conf import config
 from signals_demo.delivery.sink_queue import Outlet
@@ -18,10 +19,6 @@ from signals_demo.tracing.outcomes import SaveOutcome
 from signals_demo.tracing.scope import silent
 
 logger = logging.getLogger("signals_demo")
-
-# Loading and checking models fires these in every process, also in one that has no database:
-# alone they are no reason to open one.
-PASSIVE = frozenset({"class_prepared", "pre_init", "post_init"})
 
 
 def in_event_loop() -> bool:

@@ -19,9 +19,10 @@ from uuid import uuid4
 
 from django.db import connections
 
+from signals_demo.catalog import PASSIVE
 from signals_demo.catalog.outcomes import OPEN
 from signals_demo.conf import Config, config
-from signals_demo.delivery.inline import PASSIVE, Inline, in_event_loop
+from signals_demo.delivery.inline import Inline, in_event_loop
 from signals_demo.delivery.journal import Journal, Sealed
 from signals_demo.delivery.recovery import Leftovers, recover_all
 from signals_demo.delivery.session import session

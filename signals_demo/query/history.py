@@ -18,12 +18,6 @@ from signals_demo.query.scan import SCAN_LIMIT, at_once
 from signals_demo.serialize.model_info import info_of
 from signals_demo.serialize.names import key_text
 
-_LINKED = ("post_add", "post_remove", "post_clear")
-CHANGES = Q(signal__in=("post_save", "post_delete")) | Q(
-    signal="m2m_changed", arguments__action__in=_LINKED
-)
-"""What an object became, once each: signals that come before a change are left out."""
-
 
 @dataclass(frozen=True, slots=True)
 class Stretch:

@@ -8,8 +8,7 @@ from signals_demo import catalog
 from signals_demo.models import SignalEvent
 from signals_demo.web.presentation import Node, tree
 
-_OPENING_OF = {name: known.closes for name, known in catalog.built_in().items() if known.closes}
-_CLOSING_OF = {opening: name for name, opening in _OPENING_OF.items()}
+_OPENING_OF = {closing: opening for opening, closing in catalog.PAIRS.items()}
 
 Key = tuple[str, str, int]
 """What both events of a pair have in common: opening signal, sender and depth."""
@@ -25,13 +24,13 @@ class Half(NamedTuple):
 def half(event: SignalEvent) -> Half | None:
     """Return what an event opens or closes, or None for one that stands alone."""
     signal = event.signal
-    if signal == "m2m_changed":
+    if signal == catalog.LINKS:
         when, _underscore, action = str(event.arguments.get("action")).partition("_")
         if when not in ("pre", "post"):
             return None
         return Half((f"{signal} {action}", event.sender, event.depth), when == "pre")
     opening = _OPENING_OF.get(signal, signal)
-    if opening not in _CLOSING_OF:
+    if opening not in catalog.PAIRS:
         return None
     # What sends request_finished need not be what has sent request_started.
     sender = "" if opening == "request_started" else event.sender
@@ -40,7 +39,7 @@ def half(event: SignalEvent) -> Half | None:
 
 def closing_signal(event: SignalEvent) -> str:
     """Return the name of the signal that closes what `event` opened."""
-    return _CLOSING_OF.get(event.signal, event.signal)
+    return catalog.PAIRS.get(event.signal, event.signal)
 
 
 class OpenPairs:

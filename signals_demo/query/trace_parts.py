@@ -8,12 +8,11 @@ from typing import NamedTuple
 
 from django.db.models import QuerySet
 
+from signals_demo import catalog
 from signals_demo.models import Outcome, SignalEvent
 from signals_demo.query.keyset import AS_FIRED, Cursor
 from signals_demo.query.pairs import OpenPairs, closing_signal
 
-INIT_SIGNALS = ("pre_init", "post_init")
-WRITES = ("post_save", "post_delete")
 SIBLINGS = ("pre_delete", "pre_migrate")
 PART = 400
 """How many events are shown at a time."""
@@ -41,10 +40,7 @@ class Glance(NamedTuple):
     @property
     def is_change(self) -> bool:
         """Return whether something was saved, deleted or linked."""
-        # The second of the two m2m_changed closes a pair, and so has a duration.
-        return self.signal in WRITES or (
-            self.signal == "m2m_changed" and self.duration is not None
-        )
+        return catalog.is_change(self.signal, self.duration)
 
     @property
     def is_bad(self) -> bool:
@@ -88,7 +84,7 @@ def read(trace_id: str, start: Cursor, *, with_inits: bool) -> Part:
     """Return the part of a trace that begins at `start`, with or without its init signals."""
     wanted = _in_order(trace_id)
     if not with_inits:
-        wanted = wanted.exclude(signal__in=INIT_SIGNALS)
+        wanted = wanted.exclude(signal__in=catalog.INIT)
     events = list(wanted.filter(AS_FIRED.after(start, inclusive=True))[: PART + 1])
     earlier = wanted.filter(AS_FIRED.reversed().after(start)).reverse()
     before = list(earlier.values_list(*AS_FIRED.fields)[:PART])

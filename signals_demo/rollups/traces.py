@@ -11,6 +11,7 @@ from uuid import UUID
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Count, DurationField, ExpressionWrapper, Max, Min, Q, Sum
 
+from signals_demo import catalog
 from signals_demo.catalog.outcomes import ROLLED_BACK
 from signals_demo.events import Row
 from signals_demo.rollups.adaptation import adapt_duration, adapt_uuid, datetime_adapter
@@ -20,7 +21,8 @@ from signals_demo.rollups.upsert import Upsert, greatest, least
 Key = tuple[UUID, str]
 """A recorder and a trace id."""
 
-_SAVED = ("post_save", "post_delete")
+IS_CHANGE = Q(signal__in=catalog.WRITES) | Q(signal=catalog.LINKS, duration__isnull=False)
+"""The condition of `catalog.is_change()`, for a queryset of events."""
 
 # An address that names one thing stands for all addresses of its kind.
 _VARIABLE = re.compile(
@@ -89,15 +91,10 @@ def _sum(rows: list[Row]) -> Summary:
         first.recorder, first.trace_id, first.origin, first.origin_name,
         named.actor_pk, named.actor, first.remote_address, start, end, end - start,
         sum(row.count for row in rows),
-        sum(map(_is_change, rows)),
+        sum(catalog.is_change(row.signal, row.duration) for row in rows),
         sum(bool(row.exception) for row in rows),
         sum(row.outcome == ROLLED_BACK for row in rows),
     )  # fmt: skip
-
-
-def _is_change(row: Row) -> bool:
-    # The second of the two m2m_changed closes a pair, and so has a duration.
-    return row.signal in _SAVED or (row.signal == "m2m_changed" and row.duration is not None)
 
 
 def count_anew(connection: BaseDatabaseWrapper, keys: Collection[Key]) -> None:
@@ -112,12 +109,11 @@ def count_anew(connection: BaseDatabaseWrapper, keys: Collection[Key]) -> None:
 def summed_up(events: Any) -> Any:
     """Return what a queryset of events adds up to: a `Summary` for each recorder and trace."""
     length = ExpressionWrapper(Max("occurred_at") - Min("occurred_at"), DurationField())
-    is_change = Q(signal__in=_SAVED) | Q(signal="m2m_changed", duration__isnull=False)
     sums = {
         "origin": Max("origin"), "origin_name": Max("origin_name"), "actor_pk": Max("actor_pk"),
         "actor": Max("actor"), "remote_address": Max("remote_address"),
         "started_at": Min("occurred_at"), "ended_at": Max("occurred_at"), "duration": length,
-        "firings": Sum("count"), "changes": Count("pk", filter=is_change),
+        "firings": Sum("count"), "changes": Count("pk", filter=IS_CHANGE),
         "errors": Count("pk", filter=~Q(exception="")),
         "rolled_back": Count("pk", filter=Q(outcome=ROLLED_BACK)),
     }  # fmt: skip

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any, Unpack
 
+from signals_demo import catalog
 from signals_demo.testing.captures import Capture, CapturedEvent, capture_signals
 from signals_demo.testing.filters import Filter, Filters, filter_of, fired
 from signals_demo.testing.names import SignalLike, wrong_type
 
-INIT = frozenset({"pre_init", "post_init"})
 _LONGEST = 100  # lines of a failure's tree
 
 Check = Callable[[Capture], str]
@@ -134,7 +134,7 @@ def _items(expected: object) -> list[Any]:
 
 def _in_order(found: Capture, wanted: list[Filter]) -> str:
     named = {name for each in wanted for name in each.signals}
-    events = [event for event in found if event.signal not in INIT - named]
+    events = [event for event in found if event.signal not in set(catalog.INIT) - named]
     for number, (each, event) in enumerate(zip(wanted, events, strict=False), 1):
         if not each.matches(event):
             return _difference(wanted, f"Number {number} is {_told(event)}, not {each}.")

@@ -9,7 +9,8 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext_lazy as _
 
-from signals_demo.query.history import CHANGES, of_object
+from signals_demo.query.history import of_object
+from signals_demo.rollups.traces import IS_CHANGE
 from signals_demo.web.history_tabs import Views, chosen, events_shown, tabs
 from signals_demo.web.timeline import Links, may_read
 
@@ -22,7 +23,7 @@ else:
 
 OWN = "admin"
 VIEWS: Views = {
-    "": (_("Changes"), CHANGES),
+    "": (_("Changes"), IS_CHANGE),
     "all": (_("All firings"), Q()),
     OWN: (_("Admin history"), Q()),
 }

@@ -8,8 +8,9 @@ from functools import cached_property
 
 from django.utils.translation import gettext as _
 
+from signals_demo import catalog
 from signals_demo.models import Outcome
-from signals_demo.query.trace_parts import INIT_SIGNALS, Glance
+from signals_demo.query.trace_parts import Glance
 from signals_demo.web.presentation import in_words
 from signals_demo.web.waterfall import Span
 
@@ -53,7 +54,7 @@ class Summary:
     @property
     def inits(self) -> int:
         """Return the number of firings of init signals."""
-        return sum(glance.count for glance in self.glances if glance.signal in INIT_SIGNALS)
+        return sum(glance.count for glance in self.glances if glance.signal in catalog.INIT)
 
     @property
     def changes(self) -> int:

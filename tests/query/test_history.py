@@ -14,15 +14,16 @@ from signals_demo import flush
 from signals_demo.factories import SignalEventFactory
 from signals_demo.models import SignalEvent
 from signals_demo.query import history
-from signals_demo.query.history import CHANGES, of_object, of_person
+from signals_demo.query.history import of_object, of_person
 from signals_demo.query.keyset import NEWEST_FIRST, Cursor
+from signals_demo.rollups.traces import IS_CHANGE
 from signals_demo.web import timeline
 from tests.recording import rolled_back
 
 NOW = datetime(2026, 11, 21, 14, 3, 22, 416_000, tzinfo=UTC)
 
 
-def told(instance: Any, wanted: Q = CHANGES) -> list[str]:
+def told(instance: Any, wanted: Q = IS_CHANGE) -> list[str]:
     """Return what the history of an instance tells, oldest first."""
     assert flush()
     events = of_object(instance).read(100, wanted=wanted).events
@@ -125,7 +126,7 @@ def test_what_was_rolled_back_is_told_and_marked(book: Book) -> None:
         book.copies = 7
         book.save()
     assert flush()
-    newest = of_object(book).read(1, wanted=CHANGES).events[0]
+    newest = of_object(book).read(1, wanted=IS_CHANGE).events[0]
     assert timeline.Entry(newest).is_undone
     assert newest.changes == {"copies": [1, 7]}
 
@@ -174,7 +175,7 @@ def test_stretches_leave_nothing_out_and_repeat_nothing(
     saves = [event.pk for event in made_events if event.signal == "post_save"]
     for recorded in (of_object(Book(pk=5)), of_person("7")):
         assert walk(recorded, size) == keys
-        assert walk(recorded, size, wanted=CHANGES) == saves
+        assert walk(recorded, size, wanted=IS_CHANGE) == saves
 
 
 def test_a_stretch_that_the_limit_ended_says_so(
@@ -196,7 +197,7 @@ def test_it_takes_two_queries_and_counts_nothing(made_events: list[SignalEvent])
     place = NEWEST_FIRST.cursor(NOW + timedelta(seconds=5))
     for recorded in (of_object(Book(pk=5)), of_person("7")):
         with CaptureQueriesContext(connection) as queries:
-            assert recorded.read(5, place, CHANGES).events
+            assert recorded.read(5, place, IS_CHANGE).events
         assert len(queries) == 2
         assert "COUNT(" not in str(queries.captured_queries)
 
@@ -209,7 +210,7 @@ def test_an_index_serves_each_query(made_events: list[SignalEvent]) -> None:
         (of_person("7"), "signals_demo_actor"),
     ):
         with CaptureQueriesContext(connection) as queries:
-            recorded.read(5, place, CHANGES)
+            recorded.read(5, place, IS_CHANGE)
         for query in list(queries):
             with connection.cursor() as cursor:
                 cursor.execute(f"EXPLAIN QUERY PLAN {query['sql']}")

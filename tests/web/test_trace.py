@@ -10,6 +10,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import translation
 
+from signals_demo import catalog
 from signals_demo.factories import (
     PLAIN,
     SignalEventFactory,
@@ -20,7 +21,7 @@ from signals_demo.factories import (
 )
 from signals_demo.models import SignalEvent
 from signals_demo.query import trace_parts
-from signals_demo.query.trace_parts import INIT_SIGNALS, PART
+from signals_demo.query.trace_parts import PART
 from signals_demo.web.presentation import TIMES
 from tests.factories import UserFactory
 from tests.web.test_change_list import LIST, Markup, page_of, text_of
@@ -44,7 +45,7 @@ def make_long(number: int, trace_id: str = LONG) -> list[SignalEvent]:
         if position in (1, number):
             fields = {"signal": "request_started", "depth": 0} | PLAIN
         elif position % 4 in (2, 3):
-            fields |= {"signal": INIT_SIGNALS[position % 4 - 2], "object_pk": ""} | PLAIN
+            fields |= {"signal": catalog.INIT[position % 4 - 2], "object_pk": ""} | PLAIN
             fields |= {"sender": "shop.Product"}
         else:
             fields |= {"signal": "post_save" if position % 4 else "pre_save"}
@@ -163,7 +164,7 @@ def test_the_head(admin_client: Client) -> None:
     for part in ("POST /checkout/", "request", "maria", "203.0.113.7"):
         assert part in text
     assert "Nov. 21, 2026 14:03:22.417" in text
-    for figure in ("48 ms", "633", "3", "all committed", "default"):
+    for figure in ("48 ms", "633", "4", "all committed", "default"):
         assert f">{figure}</dd>" in text
     links = Markup(text).links
     assert f"{LIST}people/{user.pk}/" in links
@@ -208,9 +209,11 @@ def test_a_pair_is_one_row_with_a_bar_and_a_lone_firing_a_mark(reader: Client) -
     rows = [attrs for tag, attrs in page.found if tag == "div" and attrs.get("class")]
     rows = [attrs for attrs in rows if "signals-row" in (attrs["class"] or "").split()]
     assert len(rows) == 6  # of eleven events
-    assert [tag for tag, _attrs in page.found].count("circle") == 1
+    assert [tag for tag, _attrs in page.found].count("circle") == 0
     [whole, *_others] = [attrs for tag, attrs in page.found if tag == "rect"]
     assert (whole["x"], whole["width"]) == ("0%", "100%")
+    failed = Markup(text_of(reader, url_of(failed_trace()[0].trace_id)))
+    assert [tag for tag, _attrs in failed.found].count("circle") == 1  # of the exception
 
 
 def test_rows_are_nested_lists_with_changes_and_times_in_words(reader: Client) -> None:
@@ -256,7 +259,7 @@ def test_init_signals_can_be_hidden(reader: Client) -> None:
     with CaptureQueriesContext(connection) as queries:
         hidden = text_of(reader, f"{url}?inits=hidden")
     assert any("NOT IN" in q["sql"] or "NOT (" in q["sql"] for q in queries)
-    shown = {event.pk for event in events if event.signal not in INIT_SIGNALS}
+    shown = {event.pk for event in events if event.signal not in catalog.INIT}
     assert events_on(hidden) == shown
     assert url in Markup(hidden).links
     assert ">633</dd>" in hidden
@@ -287,7 +290,7 @@ def test_hidden_init_signals_make_fewer_parts(reader: Client) -> None:
     events = make_long(int(1.5 * PART))
     texts = all_parts(reader, f"{url_of(LONG)}?inits=hidden")
     assert len(texts) == 1
-    shown = {event.pk for event in events if event.signal not in INIT_SIGNALS}
+    shown = {event.pk for event in events if event.signal not in catalog.INIT}
     assert events_on(texts[0]) == shown
 
 

@@ -75,7 +75,7 @@ def test_the_file(admin_client: Client, admin_user: AbstractUser) -> None:
     assert content["otherData"]["trace_id"] == events[0].trace_id
     assert content["otherData"]["origin_name"] == "POST /checkout/"
     found = content["traceEvents"]
-    assert {entry["ph"] for entry in found} == {"X", "i", "M"}
+    assert {entry["ph"] for entry in found} == {"X", "M"}
     for entry in found:
         assert isinstance(entry["name"], str)
         assert isinstance(entry["pid"], int)
@@ -94,10 +94,11 @@ def test_times_are_in_microseconds(admin_client: Client) -> None:
     times = {entry["name"]: (entry["ts"], entry["dur"]) for entry in of_kind(found, "X")}
     assert times["request WSGIHandler"] == (START_US + 1000, 48_310)
     assert times["save shop.Order"] == (START_US + 4000, 740)
-    [link] = of_kind(found, "i")
-    assert (link["name"], link["ts"], link["s"]) == (
-        "m2m_changed shop.Order_tags",
-        START_US + 8000,
+    failed = file_of(admin_client, failed_trace(occurred_at=START))["traceEvents"]
+    [raised] = of_kind(failed, "i")
+    assert (raised["name"], raised["ts"], raised["s"]) == (
+        "got_request_exception WSGIHandler",
+        START_US + 4000,
         "t",
     )
 

@@ -9,7 +9,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from signals_demo.query.history import CHANGES, of_person
+from signals_demo.query.history import of_person
+from signals_demo.rollups.traces import IS_CHANGE
 from signals_demo.web.history_tabs import Views, chosen, events_shown, tabs
 from signals_demo.web.page import LIST, LogAdmin, render
 from signals_demo.web.timeline import Links
@@ -22,7 +23,7 @@ _DEEDS = (
     "post_migrate",
 )
 VIEWS: Views = {
-    "": (_("Actions"), CHANGES | Q(signal__in=_DEEDS)),
+    "": (_("Actions"), IS_CHANGE | Q(signal__in=_DEEDS)),
     "requests": (_("Requests"), Q(signal__in=("request_started", "got_request_exception"))),
     "all": (_("All firings"), Q()),
 }
