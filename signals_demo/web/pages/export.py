@@ -1,11 +1,9 @@
 """The events that the list shows, as a file to keep."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 
-from asgiref.sync import sync_to_async
-from django.core.handlers.asgi import ASGIRequest
-from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
 from django.utils.translation import gettext
 
@@ -13,6 +11,7 @@ from signals_demo.query.export import FORMATS, Row, rows
 from signals_demo.query.parsing import NotUnderstood
 from signals_demo.query.selection import in_address
 from signals_demo.web.page import LogAdmin, refused
+from signals_demo.web.streaming import attachment
 
 _TYPES = {"csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson"}
 
@@ -27,29 +26,12 @@ def show(log: LogAdmin, request: HttpRequest) -> HttpResponseBase:
         events = in_address(request.GET).until(now).events()
     except NotUnderstood as error:
         return refused(error)
-    found = iter(()) if request.method == "HEAD" else rows(events)
-    return as_file(request, found, wanted, now)
+    return as_file(request, rows(events), wanted, now)
 
 
 def as_file(
     request: HttpRequest, found: Iterator[Row], wanted: str, now: datetime
 ) -> HttpResponseBase:
     """Return rows as a file of one of the `FORMATS`, sent as they are read."""
-    pieces = FORMATS[wanted](found)
-    return StreamingHttpResponse(
-        _one_by_one(pieces) if isinstance(request, ASGIRequest) else pieces,
-        content_type=_TYPES[wanted],
-        headers={
-            "Content-Disposition": f'attachment; filename="events-{now:%Y-%m-%d-%H%M%S}.{wanted}"'
-        },
-    )
-
-
-async def _one_by_one(pieces: Iterator[str]) -> AsyncIterator[str]:
-    # Under ASGI Django would collect all that an ordinary iterator yields before it sends any.
-    while piece := await sync_to_async(_next)(pieces):
-        yield piece
-
-
-def _next(pieces: Iterator[str]) -> str:
-    return next(pieces, "")
+    name = f"events-{now:%Y-%m-%d-%H%M%S}.{wanted}"
+    return attachment(request, FORMATS[wanted](found), name, _TYPES[wanted])

@@ -6,16 +6,14 @@ Viewers want the complete events of a thread nested, so pairs that cross get thr
 """
 
 import json
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import Any
 from uuid import UUID
 
-from asgiref.sync import sync_to_async
-from django.core.handlers.asgi import ASGIRequest
-from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponseBase
 from django.utils.timezone import is_naive, make_aware
 
 from signals_demo.models import Outcome, SignalEvent
@@ -25,6 +23,7 @@ from signals_demo.query.parsing import trace_id_in
 from signals_demo.web.page import LogAdmin
 from signals_demo.web.pages import trace
 from signals_demo.web.presentation import TIMES, family, object_of, sender_name, short_name
+from signals_demo.web.streaming import attachment
 
 AT_A_TIME = 500
 # Opening events that wait for their closing one, and threads for pairs that cross.
@@ -46,17 +45,8 @@ def show(log: LogAdmin, request: HttpRequest, trace_id: str) -> HttpResponseBase
         return trace.unknown(log, request, trace_id)
 
     events = chain(first, chain.from_iterable(chunks))
-    pieces = iter(()) if request.method == "HEAD" else as_json(first[0], events)
-    return StreamingHttpResponse(
-        _awaited(pieces) if isinstance(request, ASGIRequest) else pieces,
-        content_type="application/json",
-        headers={"Content-Disposition": f'attachment; filename="trace-{known}.json"'},
-    )
-
-
-async def _awaited(pieces: Iterator[str]) -> AsyncIterator[str]:
-    while piece := await sync_to_async(lambda: next(pieces, ""))():
-        yield piece
+    pieces = as_json(first[0], events)
+    return attachment(request, pieces, f"trace-{known}.json", "application/json")
 
 
 def as_json(lead: SignalEvent, events: Iterable[SignalEvent]) -> Iterator[str]:

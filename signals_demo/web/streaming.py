@@ -1,0 +1,26 @@
+"""Files that are sent while they are made, under WSGI and ASGI."""
+
+from collections.abc import AsyncIterator, Iterator
+
+from asgiref.sync import sync_to_async
+from django.core.handlers.asgi import ASGIRequest
+from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
+
+
+def attachment(
+    request: HttpRequest, pieces: Iterator[str], name: str, content_type: str
+) -> HttpResponseBase:
+    """Return a file of this name, in pieces of text of which none is empty."""
+    if request.method == "HEAD":
+        pieces = iter(())
+    return StreamingHttpResponse(
+        _awaited(pieces) if isinstance(request, ASGIRequest) else pieces,
+        content_type=content_type,
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
+async def _awaited(pieces: Iterator[str]) -> AsyncIterator[str]:
+    # Under ASGI Django would collect all that an ordinary iterator yields before it sends any.
+    while piece := await sync_to_async(lambda: next(pieces, ""))():
+        yield piece
