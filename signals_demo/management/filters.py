@@ -7,10 +7,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error
 
-from signals_demo import suppress
 from signals_demo.query.filters import FILTERS
 from signals_demo.query.parsing import NotUnderstood
 from signals_demo.query.selection import Selection, selected
+from signals_demo.tracing.api import suppress
 
 
 class ReadingCommand(BaseCommand):

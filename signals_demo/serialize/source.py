@@ -9,8 +9,6 @@ from types import CodeType
 
 import django
 
-import signals_demo
-
 Site = tuple[CodeType, int]
 """A line of code, as cheaply as a frame gives it: its code and the offset of the instruction."""
 
@@ -20,7 +18,7 @@ def folder_of(filename: str) -> str:
     return os.path.join(os.path.dirname(filename), "")
 
 
-OWN_FOLDER = folder_of(signals_demo.__file__)
+OWN_FOLDER = folder_of(os.path.dirname(__file__))
 DJANGO_FOLDER = folder_of(django.__file__)
 STANDARD_FOLDERS = tuple(
     os.path.join(sysconfig.get_path(name), "") for name in ("stdlib", "platstdlib")
