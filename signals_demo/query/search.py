@@ -64,7 +64,7 @@ def understand(text: str) -> Search:
         return _key_or_sender(text)
     user_pk = _user_named(text)
     if user_pk:
-        return Search(gettext("What {name} did.").format(name=text), [{"actor_pk": user_pk}])
+        return Search(gettext("The actor {name}.").format(name=text), [{"actor_pk": user_pk}])
     if " " in text:
         raise _not_understood(text)
     return _key_or_sender(text)
