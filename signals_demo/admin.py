@@ -242,6 +242,8 @@ class SignalEventAdmin(LogAdmin):
             "opts": self.opts,
             "original": event,
             "has_view_permission": True,
+            "errors": None,
+            "add": False,
             "media": self.media,
             "node": presentation.Node(event),
             "changes": presentation.changes(event),
@@ -267,7 +269,12 @@ class SignalEventAdmin(LogAdmin):
 
     def _trace_around(self, event: SignalEvent) -> dict[str, Any]:
         if not event.trace_id:
-            return {"nodes": presentation.tree([event])}
+            return {
+                "nodes": presentation.tree([event]),
+                "previous": None,
+                "next": None,
+                "is_part": False,
+            }
         trace = SignalEvent.objects.filter(trace_id=event.trace_id)
         here = AS_FIRED.of(event)
         before, after = (

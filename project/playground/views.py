@@ -64,6 +64,7 @@ def front(request: HttpRequest) -> HttpResponse:
     by_hand, by_decorator, *_ = EXAMPLES[Family.MODEL]
     context = {
         "lessons": LESSONS,
+        "lesson": None,
         "by_hand": by_hand,
         "by_decorator": by_decorator,
         "connect_options": CONNECT_OPTIONS,

@@ -37,15 +37,16 @@ def signal_history(
     user = getattr(context.get("request"), "user", None)
     can_read = may_read(user)
     if not (can_read or public) or not isinstance(instance, Model):
-        return {}
+        return {"is_shown": False}
     links = Links() if can_read and getattr(user, "is_staff", False) else None
     try:
         with apart(SignalEvent.objects.db):
             stretch = of_object(instance).read(limit, wanted=IS_CHANGE)
     except DatabaseError:  # the log is out of reach; the host's page is not
-        return {"is_shown": True, "is_out_of_reach": True}
+        return {"is_shown": True, "is_out_of_reach": True, "whole_url": ""}
     return {
         "is_shown": True,
+        "is_out_of_reach": False,
         "has_origins": can_read,
         "days": days(stretch.events, links),
         "whole_url": links.about(instance._meta.label, key_of(instance)) if links else "",

@@ -65,6 +65,7 @@ class SignalHistoryMixin(AnyModelAdmin):
         template: Any = response.resolve_template(response.template_name)
         context = response.context_data or {}
         context |= {"own_template": template.template, "signal_tabs": tabs(VIEWS, view)}
+        context["stretch"] = None
         if view != OWN:
             recorded = of_object(instance)
             context |= events_shown(request, recorded, VIEWS, Links(self.admin_site.name))

@@ -66,6 +66,14 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
+def unresolved_variables(server: Server) -> list[str]:
+    """Return the variables that did not resolve since the last call."""
+    file = server.log.with_name("unresolved_variables")
+    found = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    file.unlink(missing_ok=True)
+    return found
+
+
 @dataclass
 class Window:
     """A browser window that notes everything that the browser complains of."""
@@ -93,7 +101,10 @@ class Window:
 
 @pytest.fixture
 def open_window(chromium: Browser, demo: Server) -> Iterator[Callable[[], Window]]:
-    """A function that opens a window with cookies of its own; no window may have complained."""
+    """A function that opens a window with cookies of its own; no window may have complained.
+
+    Nor may a template have read a variable that is not there.
+    """
     with ExitStack() as contexts:
         windows = []
 
@@ -106,6 +117,7 @@ def open_window(chromium: Browser, demo: Server) -> Iterator[Callable[[], Window
         yield open_one
     complaints = [complaint for window in windows for complaint in window.complaints]
     assert complaints == [], demo.printed[-5000:]
+    assert unresolved_variables(demo) == []
 
 
 @pytest.fixture

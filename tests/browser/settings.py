@@ -7,4 +7,16 @@ from project.settings import *  # noqa: F403
 from project.settings import MIDDLEWARE as DEMO_MIDDLEWARE
 
 MIDDLEWARE = ["tests.browser.policy.only_from_here", *DEMO_MIDDLEWARE]
-MEDIA_ROOT = Path(os.environ["DEMO_DATABASE"]).parent / "media"
+FOLDER = Path(os.environ["DEMO_DATABASE"]).parent
+MEDIA_ROOT = FOLDER / "media"
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "handlers": {
+        "variables": {
+            "()": "tests.template_variables.to_file",
+            "path": FOLDER / "unresolved_variables",
+        },
+    },
+    "loggers": {"django.template": {"handlers": ["variables"], "level": "DEBUG"}},
+}

@@ -502,7 +502,15 @@ def test_another_search_says_what_can_be_searched(reader: Client, text: str) -> 
         page = text_of(reader, LIST, q=text)
     assert "is not a valid search. Use a trace id" in page
     assert "one object: its model and key" in page
+    assert "Clear the search" not in page
     assert not any("FROM" in q["sql"] and "signalevent" in q["sql"] for q in queries)
+
+
+@pytest.mark.parametrize("text", ["auth.User", "auth.User 5", "5", "post_save", "ab" * 16])
+def test_a_search_that_is_understood_can_be_cleared(reader: Client, text: str) -> None:
+    page = text_of(reader, LIST, q=text, view="changes")
+    assert '<a href="?view=changes">Clear the search</a>' in page
+    assert "signals-forms" not in page
 
 
 # The page of one event

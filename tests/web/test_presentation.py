@@ -66,7 +66,8 @@ def test_the_tree_is_rendered_as_nested_lists() -> None:
         event("got_request_exception", 1, exception="ValueError: <b>"),
     ]  # fmt: skip
     nodes = presentation.tree(events)
-    text = render_to_string("signals_demo/tree.html", {"nodes": nodes})
+    context = {"nodes": nodes, "link": "", "current": None, "lines": False}
+    text = render_to_string("signals_demo/tree.html", context)
     assert text.count('<ol class="signals-tree">') == text.count("</ol>") == 2
     for part in (
         "shop.Order",
@@ -78,7 +79,8 @@ def test_the_tree_is_rendered_as_nested_lists() -> None:
         assert part in text
     assert "ValueError: &lt;b&gt;" in text
     assert "a.py:1" not in text
-    assert "a.py:1" in render_to_string("signals_demo/tree.html", {"nodes": nodes, "lines": True})
+    with_lines = render_to_string("signals_demo/tree.html", context | {"lines": True})
+    assert "a.py:1" in with_lines
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,8 @@ def _of_events(log: LogAdmin, events: Iterable[SignalEvent]) -> dict[str, Any]:
     for event in events:
         traces.setdefault(event.trace_id, []).append(Node(event))
     return {
+        "is_fresh": False,
+        "is_part": False,
         "traces": list(reversed(traces.values())),
         "list_url": log.url_of(LIST),
         "event_url_name": f"{log.admin_site.name}:{full_name(EVENT)}",

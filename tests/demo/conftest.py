@@ -1,0 +1,13 @@
+"""What the tests of the demo project share."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.template_variables import no_unresolved_variables
+
+
+@pytest.fixture(autouse=True)
+def _variables_resolve() -> Iterator[None]:
+    with no_unresolved_variables():
+        yield
