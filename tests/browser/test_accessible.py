@@ -27,9 +27,15 @@ PAGES = {
 }
 
 
+# The admin's own path to a page: its links look like its text.
+OTHERS_EXCLUDED = {"exclude": [[".breadcrumbs"]]}
+# Reading the style sheets again would itself be a breach of the policy.
+NO_PRELOAD = {"preload": False}
+
+
 def complaints(page: Page) -> list[str]:
-    found = Axe().run(page).response["violations"]
-    return [f"{each['id']}: {each['nodes'][0]['html']}" for each in found]
+    found = Axe().run(page, OTHERS_EXCLUDED, NO_PRELOAD).response["violations"]
+    return [f"{each['id']}: {node['html']}" for each in found for node in each["nodes"]]
 
 
 NARROW, WIDE = 360, 1440
