@@ -1,12 +1,12 @@
 """Which closing event belongs to which opening one."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from typing import NamedTuple
 
 from signals_demo import catalog
 from signals_demo.models import SignalEvent
-from signals_demo.web.presentation import Node, tree
+from signals_demo.query.tree import N, Tree
 
 _OPENING_OF = {closing: opening for opening, closing in catalog.PAIRS.items()}
 
@@ -98,10 +98,10 @@ class OpenPairs:
         return event
 
 
-def paired(events: Iterable[SignalEvent]) -> list[Node]:
-    """Return the events of one trace as `tree()` does, but a pair as one node."""
+def paired(events: Iterable[SignalEvent], tree: Tree[N]) -> list[N]:
+    """Return the events of one trace as the nodes of a tree, a pair as one node."""
     waiting = OpenPairs()
-    closings: dict[int, Node] = {}
+    closings: dict[int, SignalEvent] = {}
     others = []
     for event in events:
         opening = waiting.closed_by(event)
@@ -109,13 +109,15 @@ def paired(events: Iterable[SignalEvent]) -> list[Node]:
             waiting.opened(event)
             others.append(event)
         else:
-            closings[opening.pk] = Node(event)
-    roots = tree(others)
-    _close(roots, closings)
-    return roots
+            closings[opening.pk] = event
+    return _closed(tree.extended(others), closings, tree.make)
 
 
-def _close(nodes: list[Node], closings: dict[int, Node]) -> None:
+def _closed(
+    nodes: list[N], closings: dict[int, SignalEvent], make: Callable[[SignalEvent], N]
+) -> list[N]:
     for node in nodes:
-        node.closing = closings.get(node.event.pk)
-        _close(node.children, closings)
+        closing = closings.get(node.event.pk)
+        node.closing = make(closing) if closing else None
+        _closed(node.children, closings, make)
+    return nodes

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from signals_demo.query.tree import Node, Tree
+
 if TYPE_CHECKING:
     from signals_demo.testing.captures import CapturedEvent
 
@@ -18,14 +20,10 @@ _SENDERLESS = frozenset({"setting_changed", "template_rendered", "connection_cre
 def tree(events: Iterable["CapturedEvent"], ground: str, **shown: bool) -> str:
     """Return events as text, one a line; `ground` is the trace that the test itself is in."""
     lines: list[str] = []
-    open_pairs: dict[str, list[int]] = {}
+    trees: dict[str, Tree[Node[CapturedEvent]]] = {}
     for event in _in_order(list(events), ground):
-        around = open_pairs.setdefault(event.trace_id, [])
-        # Under the nearest earlier one that is less deep: others may be filtered out.
-        while around and around[-1] >= event.depth:
-            around.pop()
-        lines.append("  " * len(around) + line(event, **shown))
-        around.append(event.depth)
+        level = trees.setdefault(event.trace_id, Tree(Node)).add(event)
+        lines.append("  " * level + line(event, **shown))
     return "\n".join(lines)
 
 

@@ -23,7 +23,10 @@ from django.utils.translation import gettext_lazy as _
 from signals_demo import catalog
 from signals_demo.catalog.types import BuiltIn, Family, LazyText
 from signals_demo.models import Outcome, SignalEvent
+from signals_demo.query import tree as trees
+from signals_demo.query.pairs import paired
 from signals_demo.query.parsing import Period
+from signals_demo.query.tree import Tree
 
 # A tree that is indented further can no longer be read, and each level of a template that
 # includes itself takes a dozen of Python's stack frames.
@@ -275,16 +278,10 @@ _OUTCOMES: Mapping[str, LazyText] = {
 }
 
 
-@dataclass(slots=True)
-class Node:
-    """An event in a tree, with the events that fired between its opening and closing signal.
+class Node(trees.Node[SignalEvent]):
+    """An event in a tree, as people read it."""
 
-    `closing` is set where a pair is one node (`pairs.paired`).
-    """
-
-    event: SignalEvent
-    children: list["Node"] = field(default_factory=list)
-    closing: "Node | None" = None
+    __slots__ = ()
 
     @property
     def built_in(self) -> BuiltIn | None:
@@ -385,21 +382,10 @@ class Node:
 
 
 def tree(events: Iterable[SignalEvent]) -> list[Node]:
-    """Return the events of one trace, in the order given, as a forest of nodes.
+    """Return the events of one trace, in the order given, as a forest."""
+    return Tree(Node, DEEPEST).extended(events)
 
-    An event belongs under the nearest earlier one with a smaller depth, so a closing signal
-    stands beside its opening one, below all that fired between them. The events may be a part
-    of a trace: those whose surroundings are missing become roots. Below `DEEPEST` levels the
-    events are listed one under another.
-    """
-    roots: list[Node] = []
-    around: list[Node] = []
-    for event in events:
-        node = Node(event)
-        while around and around[-1].event.depth >= event.depth:
-            around.pop()
-        siblings = around[-1].children if around else roots
-        siblings.append(node)
-        if len(around) < DEEPEST - 1:
-            around.append(node)
-    return roots
+
+def tree_of_pairs(events: Iterable[SignalEvent]) -> list[Node]:
+    """Return the same, but a pair of signals as one node."""
+    return paired(events, Tree(Node, DEEPEST))

@@ -7,8 +7,9 @@ import pytest
 
 from signals_demo.factories import SignalEventFactory, checkout_trace, migrate_trace, trace_of
 from signals_demo.models import SignalEvent
-from signals_demo.query.pairs import OpenPairs, half, paired
+from signals_demo.query.pairs import OpenPairs, half
 from signals_demo.web.presentation import Node
+from signals_demo.web.presentation import tree_of_pairs as paired
 
 pytestmark = pytest.mark.django_db
 

@@ -14,10 +14,10 @@ from django.utils.translation import gettext
 from signals_demo.models import SignalEvent
 from signals_demo.query import trace_parts
 from signals_demo.query.keyset import AS_FIRED, Cursor, NotACursor
-from signals_demo.query.pairs import paired
 from signals_demo.query.parsing import trace_id_in
 from signals_demo.query.trace_parts import OVERVIEW, PART, START, Glance, Part
 from signals_demo.web.page import EVENT, LIST, LogAdmin, render
+from signals_demo.web.presentation import tree_of_pairs
 from signals_demo.web.trace_rows import Drawing, Row, Run, anchor, spans_of
 from signals_demo.web.trace_summary import Summary
 from signals_demo.web.waterfall import Bar, Bucket, Scale, Span, buckets
@@ -228,7 +228,7 @@ class Picture:
         if part.events and (part.previous or part.next):
             around = trace_parts.around(trace_id, part.events, summary.glances)
         keys = frozenset(event.pk for event in around)
-        units = [paired(unit) for unit in _units([*part.events, *around])]
+        units = [tree_of_pairs(unit) for unit in _units([*part.events, *around])]
         own = [Span(event.occurred_at) for event in part.events] or [summary.span]
         spans = (span for nodes in units for span in spans_of(nodes, without=keys))
         scale = Scale.over([*own, *spans], summary.began)
