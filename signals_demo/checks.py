@@ -26,9 +26,9 @@ def check_settings(
     """Check `SIGNALS_DEMO` and the settings it depends on."""
     if not apps.is_installed("signals_demo"):  # a test has removed it for a while
         return []
-    problems = read(getattr(settings, SETTING, {}))[1]
+    mistakes = read(getattr(settings, SETTING, {}))[1]
     return [
-        *(Error(message, hint=hint, id="signals_demo.E001") for _key, message, hint in problems),
+        *(Error(message, hint=hint, id="signals_demo.E001") for _key, message, hint in mistakes),
         *_extra_signals(),
         *_models(),
         *_database(),

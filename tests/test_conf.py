@@ -74,6 +74,8 @@ def test_it_is_read_once_by_many_threads(caplog: pytest.LogCaptureFixture) -> No
         ("INCLUDE_MODELS", [], ()),
         ("INCLUDE_MODELS", ["shop.Order", "auth.*"], ("shop.Order", "auth.*")),
         ("EXCLUDE_MODELS", ["sessions.*"], ("sessions.*",)),
+        ("EXCLUDE_PATHS", [], ()),
+        ("EXCLUDE_PATHS", ["/healthz", "/static/*", "*.css"], ("/healthz", "/static/*", "*.css")),
         ("MODE", "inline", "inline"),
         ("DATABASE", "audit", "audit"),
         ("SINKS", None, None),
@@ -95,14 +97,16 @@ def test_it_is_read_once_by_many_threads(caplog: pytest.LogCaptureFixture) -> No
     ],
 )  # fmt: skip
 def test_a_key_takes(key: str, value: Any, expected: Any) -> None:
-    found, problems = read({key: value})
-    assert problems == []
+    found, mistakes = read({key: value})
+    assert mistakes == []
     assert getattr(found, key.lower()) == expected
 
 
 FLAGS = ("ENABLED", "CALL_SITES", "CHANGES", "RECORD_TESTS", "STRICT")
 COUNTS = ("BATCH_SIZE", "BUFFER_LIMIT", "FOLD_AFTER", "TRUSTED_PROXIES")
-LISTS = ("SIGNALS", "EXTRA_SIGNALS", "INCLUDE_MODELS", "EXCLUDE_MODELS", "REDACT")
+LISTS = (
+    "SIGNALS", "EXTRA_SIGNALS", "INCLUDE_MODELS", "EXCLUDE_MODELS", "EXCLUDE_PATHS", "REDACT",
+)  # fmt: skip
 
 WRONG: list[tuple[str, Any]] = [
     *((key, value) for key in FLAGS for value in (None, 1, 0, "yes", "", [], object())),
@@ -129,6 +133,9 @@ WRONG: list[tuple[str, Any]] = [
     ("INCLUDE_MODELS", ["Order"]),
     ("INCLUDE_MODELS", ["shop.models.Order"]),
     ("EXCLUDE_MODELS", ["*"]),
+    ("EXCLUDE_PATHS", ["healthz"]),
+    ("EXCLUDE_PATHS", ["https://example.com/healthz"]),
+    ("EXCLUDE_PATHS", ["/healthz?full=1"]),
     ("MODE", "Inline"),
     ("MODE", None),
     ("MODE", ["inline"]),
@@ -166,19 +173,19 @@ WRONG: list[tuple[str, Any]] = [
 
 @pytest.mark.parametrize(("key", "value"), WRONG, ids=lambda value: repr(value)[:10])
 def test_a_wrong_value_is_one_mistake_and_keeps_the_default(key: str, value: Any) -> None:
-    found, problems = read({key: value, "BATCH_SIZE" if key != "BATCH_SIZE" else "MODE": None})
-    of_key = [problem for problem in problems if problem.key == key]
+    found, mistakes = read({key: value, "BATCH_SIZE" if key != "BATCH_SIZE" else "MODE": None})
+    of_key = [mistake for mistake in mistakes if mistake.key == key]
     assert len(of_key) == 1
-    assert len(problems) == 2
+    assert len(mistakes) == 2
     assert key in of_key[0].message
     assert of_key[0].hint.startswith("Please use ")
     assert found == Config()
 
 
 def test_one_mistake_does_not_cost_the_other_keys() -> None:
-    found, problems = read({"MODE": "fast", "FOLD_AFTER": 3, "ENABLED": False})
+    found, mistakes = read({"MODE": "fast", "FOLD_AFTER": 3, "ENABLED": False})
     assert (found.mode, found.fold_after, found.enabled) == ("background", 3, False)
-    assert len(problems) == 1
+    assert len(mistakes) == 1
 
 
 @pytest.mark.parametrize(
@@ -196,20 +203,20 @@ def test_one_mistake_does_not_cost_the_other_keys() -> None:
     ],
 )
 def test_an_unknown_key_is_a_mistake(key: Any, fix: str) -> None:
-    found, problems = read({key: True})
+    found, mistakes = read({key: True})
     assert found == Config()
-    assert len(problems) == 1
-    assert repr(key) in problems[0].message
-    assert fix in problems[0].hint
+    assert len(mistakes) == 1
+    assert repr(key) in mistakes[0].message
+    assert fix in mistakes[0].hint
 
 
 @pytest.mark.parametrize("setting", [None, [], "inline", 5, True, {"ENABLED"}, object(), b""])
 def test_a_setting_that_is_no_dict_is_a_mistake(setting: Any) -> None:
-    found, problems = read(setting)
+    found, mistakes = read(setting)
     assert found == Config()
-    assert len(problems) == 1
-    assert "SIGNALS_DEMO" in problems[0].message
-    assert "SIGNALS_DEMO = {" in problems[0].hint
+    assert len(mistakes) == 1
+    assert "SIGNALS_DEMO" in mistakes[0].message
+    assert "SIGNALS_DEMO = {" in mistakes[0].hint
 
 
 def test_a_lazy_dict_is_a_dict() -> None:
@@ -224,6 +231,9 @@ def test_a_lazy_dict_is_a_dict() -> None:
         ("SIGNALS", "post_save", "list"),
         ("MODE", "fast", '"inline"'),
         ("INCLUDE_MODELS", ["Order"], '"shop.*"'),
+        ("EXCLUDE_PATHS", ["healthz"], "'healthz' does not start with \"/\""),
+        ("EXCLUDE_PATHS", ["/a?b"], "'/a?b' has a query string"),
+        ("EXCLUDE_PATHS", "/healthz", "list"),
         ("SINKS", {"a": {"BACKEND": "x.Y", "OPTION": {}}}, "'OPTION'"),
         ("REDACT", ["("], "'('"),
     ],
@@ -267,8 +277,8 @@ def test_the_documentation_quotes_what_is_said_of_a_mistake() -> None:
     quoted = re.findall(r"^- `(\{.*?\})`: (.*)$", DOCUMENT, re.MULTILINE)
     assert len(quoted) == len(READERS) + 1
     for wrong, said in quoted:
-        problems = read(ast.literal_eval(wrong))[1]
-        assert [f"{problem.message} {problem.hint}" for problem in problems] == [said]
+        mistakes = read(ast.literal_eval(wrong))[1]
+        assert [f"{mistake.message} {mistake.hint}" for mistake in mistakes] == [said]
 
 
 def test_the_examples_of_the_documentation_are_right() -> None:

@@ -11,7 +11,7 @@ from django.core.management import ManagementUtility
 from signals_demo.conf import config
 from signals_demo.serialize.limits import cut
 from signals_demo.serialize.requests import ASGIScope, Environ, header_of, wsgi_text
-from signals_demo.tracing.ignored import is_poll
+from signals_demo.tracing.ignored import is_ignored
 from signals_demo.tracing.trace import Trace
 from signals_demo.tracing.traceparent import trace_id_of
 
@@ -54,7 +54,7 @@ def wsgi_trace(environ: Environ) -> Trace:
     return Trace(
         "request",
         cut(f"{method} {path or '/'}", 200),
-        is_poll=is_poll(method, inside),
+        is_poll=is_ignored(method, path, inside),
         trace_id=trace_id_of(str(environ.get("HTTP_TRACEPARENT", ""))),
         remote_address=client_address(
             str(environ.get("REMOTE_ADDR", "")), str(environ.get("HTTP_X_FORWARDED_FOR", ""))
@@ -69,7 +69,7 @@ def asgi_trace(scope: ASGIScope) -> Trace:
     return Trace(
         "request",
         cut(f"{method} {path or '/'}", 200),
-        is_poll=is_poll(method, path.removeprefix(get_script_prefix(scope))),
+        is_poll=is_ignored(method, path, path.removeprefix(get_script_prefix(scope))),
         trace_id=trace_id_of(header_of(scope, b"traceparent")),
         remote_address=client_address(str(client[0]), header_of(scope, b"x-forwarded-for")),
     )
