@@ -2,20 +2,28 @@
 
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from datetime import datetime, timedelta
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
+from signals_demo.catalog import PASSIVE
 from signals_demo.catalog.outcomes import OPEN
-from signals_demo.faults import note_fault
-from signals_demo.serialize.source import Site, site_text
-from signals_demo.serialize.text import Text, clean, encode, render, storable
+from signals_demo.serialize.source import Site
+from signals_demo.serialize.text import Text
 from signals_demo.tracing.outcomes import TransactionOutcome
 from signals_demo.tracing.trace import Actor, Trace
 
 
+class Batch(Protocol):
+    """What delivery makes of the items that wait."""
+
+    def add_event(self, event: "Event") -> None: ...
+
+    def add_actor(self, attribution: "Attribution") -> None: ...
+
+
 class Event(NamedTuple):
-    """A firing as it was captured. Cheap to make: rendering is left to the writer."""
+    """A firing as it was captured. Cheap to make: rendering is left to the worker."""
 
     sequence: int
     time: int
@@ -42,11 +50,31 @@ class Event(NamedTuple):
         """Return what is known of its transaction, empty where none is concerned."""
         return "" if self.outcome is None else self.outcome.value
 
+    @property
+    def firings(self) -> int:
+        """Return how many firings it stands for."""
+        return self.count
+
+    @property
+    def is_passive(self) -> bool:
+        """Return whether it alone is no reason to open a database."""
+        return self.signal in PASSIVE
+
+    def seal(self) -> "Event":
+        """Return it as what does not change any more."""
+        return self
+
+    def add_to(self, batch: Batch) -> None:
+        """Add it to a batch."""
+        batch.add_event(self)
+
 
 class Run:
-    """A run of like firings that becomes one event when the writer comes for it."""
+    """Init signals in a row that become one event when the worker takes it."""
 
     __slots__ = ("_count", "_event", "_generation", "_lock", "_sealed", "on_add")
+
+    is_passive = True
 
     generation = 0
     """Grows with each fork: a run belongs to the process that began it."""
@@ -58,10 +86,10 @@ class Run:
         self._sealed = False
         self._lock = threading.RLock()  # a signal handler may come in between, and add as well
         self.on_add: Callable[[int], None] | None = None
-        """What to tell of each firing that is added: the number of the event."""
+        """Called with the number of the event for each firing that is added."""
 
     def add(self) -> bool:
-        """Count one firing more, or return False if the writer was here already."""
+        """Count one more firing, or return False if the worker has taken it."""
         if self._generation != Run.generation:
             return False
         with self._lock:
@@ -77,15 +105,29 @@ class Run:
         """Return its event as it was when it began."""
         return self._event
 
+    @property
+    def firings(self) -> int:
+        """Return how many firings it stands for so far."""
+        return self._count
+
+    @property
+    def sequence(self) -> int:
+        """Return the number of its event."""
+        return self._event.sequence
+
     def seal(self) -> Event:
         """End the run and return its event."""
         with self._lock:
             self._sealed = True
             return self._event._replace(count=self._count)
 
+    def add_to(self, batch: Batch) -> None:
+        """End it, and add its event to a batch."""
+        batch.add_event(self.seal())
+
 
 class Row(NamedTuple):
-    """An event as it is stored: the fields of `SignalEvent`, in their order, but for `id`.
+    """An event as it is stored: the fields of `SignalEvent`, in their order, except `id`.
 
     `occurred_at` is aware, in UTC; `arguments` and `changes` are JSON text.
     """
@@ -114,23 +156,10 @@ class Row(NamedTuple):
     exception: str
     digest: str
 
-
-class Kept(NamedTuple):
-    """An event that is in the journal, and its row there."""
-
-    event: Event
-    row: Row
-
-    def renewed(self) -> Row:
-        """Return its row with what has become known since."""
-        event, row = self
-        outcome = row.outcome if event.outcome is None else event.outcome.value
-        if outcome != row.outcome:
-            row = row._replace(outcome=outcome)
-        actor = None if row.actor else event.trace.find_actor()
-        if actor is not None:
-            row = row._replace(actor_pk=_fit(actor.pk, 255), actor=_fit(actor.name, 255))
-        return row
+    @property
+    def firings(self) -> int:
+        """Return how many firings it stands for."""
+        return self.count
 
 
 class Resolution(NamedTuple):
@@ -157,6 +186,16 @@ class Resolution(NamedTuple):
             and row.database == self.database
         )
 
+    @property
+    def firings(self) -> int:
+        """Return 0: it is no event."""
+        return 0
+
+    @property
+    def sequence(self) -> int:
+        """Return 0: it is no event."""
+        return 0
+
 
 class Attribution(NamedTuple):
     """The actor, known only now, of a request's rows that were stored without one."""
@@ -170,60 +209,25 @@ class Attribution(NamedTuple):
         """Return whether it is about this row."""
         return not row.actor and (row.recorder, row.trace_id) == (self.recorder, self.trace_id)
 
+    @property
+    def firings(self) -> int:
+        """Return 0: it is no event."""
+        return 0
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+    @property
+    def sequence(self) -> int:
+        """Return 0: it is no event."""
+        return 0
 
+    @property
+    def is_passive(self) -> bool:
+        """Return False: a database was used."""
+        return False
 
-def _fit(text: str, limit: int) -> str:
-    text = clean(text)
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+    def seal(self) -> "Attribution":
+        """Return it: it does not change."""
+        return self
 
-
-def row_of(event: Event, recorder: UUID, outcome: str) -> Row:
-    """Return `event` as it is stored."""
-    trace = event.trace
-    actor = event.actor or trace.find_actor()
-    duration = event.duration
-    return Row(
-        recorder,
-        event.sequence,
-        _EPOCH + timedelta(microseconds=event.time // 1000),
-        _fit(event.signal, 255),
-        _fit(event.sender, 255),
-        trace.trace_id,
-        event.position,
-        event.depth,
-        event.count,
-        None if duration is None else timedelta(microseconds=duration // 1000),
-        trace.origin,
-        _fit(trace.origin_name, 255),
-        _fit(actor.pk, 255) if actor else "",
-        _fit(actor.name, 255) if actor else "",
-        _fit(trace.remote_address, 64),
-        _fit(str(event.object_pk), 255),
-        _fit(event.database, 255),
-        outcome,
-        _fit(site_text(event.site), 500) if event.site else "",
-        storable(render(event.arguments)),
-        storable(render(event.changes)),
-        _fit(event.exception, 2000),
-        "",
-    )
-
-
-def rendered(event: Event, recorder: UUID, outcome: str) -> Row:
-    """Return `event` as it is stored, or what is left of it if it cannot be rendered."""
-    try:
-        row = row_of(event, recorder, outcome)
-        trace = event.trace
-        if not row.actor and trace.origin == "request":
-            trace.stored_without_actor = True
-            if trace.is_over:  # which ended before it was told: then it has its actor
-                row = row_of(event, recorder, outcome)
-        return row
-    except Exception:  # noqa: BLE001 - one event must not keep the others out
-        note_fault(event.signal)
-        bare = event._replace(
-            arguments=encode({"…": "not rendered"}), changes="{}", actor=Actor("", "")
-        )
-        return row_of(bare, recorder, outcome)
+    def add_to(self, batch: Batch) -> None:
+        """Add it to a batch."""
+        batch.add_actor(self)

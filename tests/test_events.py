@@ -11,7 +11,8 @@ from uuid import UUID
 import pytest
 
 from signals_demo.catalog.outcomes import COMMITTED, OPEN
-from signals_demo.events import Event, Resolution, Row, Run, row_of
+from signals_demo.delivery.rows import row_of
+from signals_demo.events import Event, Resolution, Row, Run
 from signals_demo.models import SignalEvent
 from signals_demo.serialize.source import Site
 from signals_demo.serialize.text import clean, encode

@@ -34,7 +34,7 @@ from signals_demo.catalog import receiver_list
 from signals_demo.catalog.receiver_list import Entry, Hidden, hide, show
 from signals_demo.catalog.types import Family
 from signals_demo.conf import SETTING, config
-from signals_demo.delivery.writer import listening
+from signals_demo.delivery.taps import listening
 from signals_demo.faults import fault
 from signals_demo.serialize import arguments
 from signals_demo.serialize.arguments import Description

@@ -405,8 +405,8 @@ def on_request_finished(name: str, describer: Describer, sender: Any, named: Nam
     duration = close(pair)
     record(name, trace, describer(sender, named), 0, duration=duration)
     if trace.stored_without_actor and trace.actor is not None:
-        writer.put(Attribution(writer.recorder, trace.trace_id, *trace.actor))
-    writer.wake()
+        writer.put_actor(Attribution(writer.recorder, trace.trace_id, *trace.actor))
+    writer.notify()
 
 
 def in_poll() -> bool:
@@ -465,7 +465,7 @@ def on_task_finished(name: str, describer: Describer, sender: Any, named: Named)
     duration = close(pair)
     record(name, pair.trace, describer(sender, named), pair.depth - 1, duration=duration)
     if pair.trace.origin == "task":
-        writer.wake()
+        writer.notify()
 
 
 def on_pre_migrate(name: str, describer: Describer, sender: Any, named: Named) -> None:

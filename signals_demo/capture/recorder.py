@@ -10,7 +10,8 @@ from typing import Any
 
 from signals_demo.catalog.outcomes import ROLLED_BACK
 from signals_demo.conf import config
-from signals_demo.delivery.writer import taps, writer
+from signals_demo.delivery.taps import taps
+from signals_demo.delivery.writer import writer
 from signals_demo.events import Event, Run
 from signals_demo.serialize.arguments import Description
 from signals_demo.serialize.source import Site
@@ -180,5 +181,5 @@ def record_init(
         writer.put(event)
         return
     run = Run(event)
-    writer.put(run)
+    writer.put_run(run)
     streak[side] = run  # only now: the journal counts from its first line on

@@ -4,19 +4,18 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from uuid import UUID
 
 from django.db import connections
 
-from signals_demo.catalog import PASSIVE
 from signals_demo.catalog.outcomes import COMMITTED, OPEN, ROLLED_BACK
 from signals_demo.conf import config
-from signals_demo.delivery.sink_queue import Outlet
-from signals_demo.events import Event, rendered
+from signals_demo.delivery.pipeline import Pipeline, silence
+from signals_demo.delivery.rows import rendered
+from signals_demo.events import Event
 from signals_demo.sinks import NotReady
-from signals_demo.tracing.outcomes import SaveOutcome
-from signals_demo.tracing.scope import silent
+from signals_demo.tracing.outcomes import TransactionOutcome
 
 logger = logging.getLogger("signals_demo")
 
@@ -28,35 +27,35 @@ def in_event_loop() -> bool:
 
 
 class Inline(threading.local):
-    """What inline mode keeps for each of the host's threads."""
+    """What inline mode keeps for each of the project's threads."""
 
-    def __init__(self) -> None:
-        self.held: list[tuple[SaveOutcome, Event]] = []
+    def __init__(self, recorder: UUID, pipeline: Pipeline) -> None:
+        self.held: list[tuple[TransactionOutcome, Event]] = []
         """Events of saves that may still fail: they are stored when the save is done."""
-        self.failure: type[Exception] | None = None
+        self._recorder = recorder
+        self._pipeline = pipeline
+        self._reported: type[Exception] | None = None
         self._not_before = 0.0
 
-    def written(
-        self, event: Event, recorder: UUID, outlets: Callable[[], Sequence[Outlet]]
-    ) -> tuple[bool, list[Event]]:
-        """Store an event, and those that waited for it.
+    def store(self, event: Event) -> bool:
+        """Store an event, and those that waited for it; return False if that cannot be done.
 
-        Return whether that could be done, and which others are left to the thread. What sinks
-        raise passes through only as a log line.
+        Then those that waited are left to the worker. What sinks raise is only logged.
         """
-        if in_event_loop() or time.monotonic() < self._not_before:
-            return False, []
-        if event.signal in PASSIVE and connections[config().database].connection is None:
-            return False, []
+        if self._pipeline.is_paused or in_event_loop() or time.monotonic() < self._not_before:
+            return False
+        if event.is_passive and connections[config().database].connection is None:
+            return False
         outcome = event.outcome
-        if isinstance(outcome, SaveOutcome) and outcome.is_waiting:
+        if outcome is not None and outcome.is_waiting:
             self.held.append((outcome, event))
-            return True, []
+            return True
         released = self._released()
         ready = [*released, event]
-        if all(map(_can_join, ready)) and self._store(ready, recorder, outlets):
-            return True, []
-        return False, released
+        if all(map(_can_join, ready)) and self._store(ready):
+            return True
+        self._pipeline.buffer.items.extend(released)
+        return False
 
     def _released(self) -> list[Event]:
         """Take out the events whose save is done; forget those whose save has failed."""
@@ -67,25 +66,21 @@ class Inline(threading.local):
         done = [(outcome, event) for outcome, event in held if not outcome.is_waiting]
         return [event for outcome, event in done if outcome.value != ROLLED_BACK]
 
-    def _store(
-        self, events: Sequence[Event], recorder: UUID, outlets: Callable[[], Sequence[Outlet]]
-    ) -> bool:
-        token = silent.set(silent.get() + 1)
+    def _store(self, events: Sequence[Event]) -> bool:
         try:
-            rows = [rendered(event, recorder, _outcome(event)) for event in events]
-            for outlet in outlets():
-                outlet.sink.store(rows)
-                outlet.stored += len(rows)
+            with silence():
+                rows = [rendered(event, self._recorder, _outcome(event)) for event in events]
+                for queue in self._pipeline.queues.current():
+                    queue.sink.store(rows)
+                    queue.stored += len(rows)
         except NotReady:
             self._not_before = time.monotonic() + 1.0
             return False
         except Exception as error:  # noqa: BLE001 - a sink may raise anything
-            if type(error) is not self.failure:
-                logger.warning("Not stored inline, so the thread will try: %s", error)
-            self.failure = type(error)
+            if type(error) is not self._reported:
+                logger.warning("Events cannot be stored inline, the thread will try: %s", error)
+            self._reported = type(error)
             return False
-        finally:
-            silent.reset(token)
         return True
 
 

@@ -1,89 +1,107 @@
-"""The sinks with what each has not stored yet, and the rows whose outcome is not known yet."""
+"""What each sink has not stored yet, and how long it waits after an error."""
 
 import logging
+import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from signals_demo.catalog.outcomes import COMMITTED, ROLLED_BACK
-from signals_demo.conf import config
-from signals_demo.delivery.journal import Sealed
+from signals_demo.conf import Config, config
+from signals_demo.delivery.buffer import Buffer
+from signals_demo.delivery.rows import Entry, SegmentEnd
+from signals_demo.delivery.session import session
 from signals_demo.events import Attribution, Resolution, Row
-from signals_demo.sinks import BaseSink, NotReady
-from signals_demo.tracing.outcomes import TransactionOutcome
+from signals_demo.sinks import BaseSink, NotReady, configured
 
 logger = logging.getLogger("signals_demo")
 
-LONGEST_DELAY = 30.0  # seconds between two tries at a sink that is out of order
-
-Stored = Row | Resolution | Attribution | Sealed
-Range = tuple[str, str, int, int]
+LONGEST_DELAY = 30.0  # seconds between two tries at a sink that fails
 
 
-class Outlet:
-    """A sink and what it has not stored yet.
+def _pass(_sink: BaseSink, ends: Sequence[SegmentEnd]) -> None:
+    for end in ends:
+        end.pass_sink()
 
-    `on_drop` is told of each item that is let go because more than BUFFER_LIMIT are waiting, and
-    says how many firings are lost with it. `told` is how many of those lost before are known.
-    """
 
-    def __init__(self, sink: BaseSink, on_drop: Callable[[Stored], int], told: int) -> None:
+_SEND: Mapping[type, Callable[[BaseSink, Any], None]] = {
+    Row: lambda sink, rows: sink.store(rows),
+    Resolution: lambda sink, resolutions: sink.resolve(resolutions),
+    Attribution: lambda sink, attributions: sink.attribute(attributions),
+    SegmentEnd: _pass,
+}
+
+
+class SinkQueue:
+    """A sink and what it has not stored yet, at most BUFFER_LIMIT entries."""
+
+    def __init__(self, sink: BaseSink, buffer: Buffer) -> None:
         self.sink = sink
-        self.pending: deque[Stored] = deque()
-        self._on_drop = on_drop
-        # Not the exception: its traceback holds frames, and through them rows and cursors.
-        self.reason = ""
-        self._reported: set[type[Exception]] = set()
-        self._failing_since = 0.0
+        self.pending: deque[Entry] = deque()
         self.stored = 0
         self.lost = 0
-        self._told = told
+        # Not the exception: its traceback holds frames, and through them rows and cursors.
+        self.trouble = ""
+        """Why it cannot store anything at present."""
+        self._buffer = buffer
+        self._recorded_losses = buffer.lost
+        self._reported: set[type[Exception]] = set()
+        self._failing_since = 0.0
         self._delay = 0.0
         self._next_try = 0.0
 
-    def take_over(self, other: "Outlet") -> None:
-        """Go on where one with another configuration stopped."""
+    def take_over(self, other: "SinkQueue") -> None:
+        """Go on where the queue of another configuration stopped."""
         self.pending.extend(other.pending)
-        self.stored, self.lost, self._told = other.stored, other.lost, other._told
+        self.stored, self.lost = other.stored, other.lost
+        self._recorded_losses = other._recorded_losses
 
     @property
     def is_full(self) -> bool:
         """Return whether a batch is waiting already."""
         return len(self.pending) >= config().batch_size
 
-    def add(self, items: Sequence[Stored]) -> None:
-        self.pending.extend(items)
-        while len(self.pending) > config().buffer_limit:
-            self.lost += self._on_drop(self.pending.popleft())
+    @property
+    def waiting(self) -> int:
+        """Return how many events wait."""
+        return sum(entry.firings > 0 for entry in list(self.pending))
 
-    def untold(self, lost_before: int) -> int:
-        """Return how many losses are to be recorded, if it works: here and on the way here."""
-        lost = self.lost + lost_before - self._told
-        if not lost or self.reason:
+    def add(self, entries: Sequence[Entry]) -> None:
+        """Add entries, and drop the oldest of those for which there is no room."""
+        self.pending.extend(entries)
+        while len(self.pending) > config().buffer_limit:
+            self.lost += self._buffer.losses.of(self.pending.popleft())
+
+    def unrecorded_losses(self) -> int:
+        """Return how many firings were lost, here and in the buffer, since the last call.
+
+        They are kept for a later call as long as the sink fails.
+        """
+        lost = self.lost + self._buffer.lost - self._recorded_losses
+        if not lost or self.trouble:
             return 0
-        self._told += lost
+        self._recorded_losses += lost
         return lost
 
     def try_now(self) -> None:
-        """Forget how long to wait."""
+        """Wait no longer after an error."""
         self._next_try = 0.0
 
-    def deliver(self, *, now: bool, stopping: Callable[[], bool]) -> None:
+    def deliver(self, *, now: bool, is_stopping: Callable[[], bool]) -> None:
         """Hand what is pending to the sink; after an error wait, twice as long each time."""
         if not now and time.monotonic() < self._next_try:
             return
         try:
             while self.pending:
-                self._deliver_batch()
-                if stopping():
+                self._send_batch()
+                if is_stopping():
                     break
         except NotReady as error:
             self._fail(error, patience=error.patience, longest_delay=1.0)
         except Exception as error:  # noqa: BLE001 - a sink may raise anything
             self._fail(error, patience=0.0, longest_delay=LONGEST_DELAY)
-            with suppress(Exception):  # what the connection has to say, it has said already
+            with suppress(Exception):  # what the connection reports, it has reported already
                 self.sink.close()
         else:
             self._succeed()
@@ -91,7 +109,7 @@ class Outlet:
     def _fail(self, error: Exception, *, patience: float, longest_delay: float) -> None:
         now = time.monotonic()
         self._failing_since = self._failing_since or now
-        self.reason = str(error)
+        self.trouble = str(error)
         if now - self._failing_since >= patience and type(error) not in self._reported:
             self._reported.add(type(error))
             logger.warning(
@@ -104,110 +122,89 @@ class Outlet:
         if self._reported:
             logger.warning("Sink %r stores events again.", self.sink.alias)
         self._reported.clear()
-        self.reason, self._failing_since, self._delay = "", 0.0, 0.0
+        self.trouble, self._failing_since, self._delay = "", 0.0, 0.0
 
-    def _deliver_batch(self) -> None:
+    def _send_batch(self) -> None:
+        """Send the oldest entries that are of one kind."""
         kind = type(self.pending[0])
-        batch: list[Any] = []
-        for item in self.pending:
-            if type(item) is not kind or len(batch) == config().batch_size:
+        batch: list[Entry] = []
+        for entry in self.pending:
+            if type(entry) is not kind or len(batch) == config().batch_size:
                 break
-            batch.append(item)
-        if kind is Row:
-            self.sink.store(batch)
-            self.stored += len(batch)
-        elif kind is Resolution:
-            self.sink.resolve(batch)
-        elif kind is Attribution:
-            self.sink.attribute(batch)
-        else:
-            for sealed in batch:
-                sealed.left -= 1
+            batch.append(entry)
+        _SEND[kind](self.sink, batch)
+        self.stored += len(batch) if batch[0].firings else 0
         for _ in batch:
             self.pending.popleft()
 
 
-class OpenRows:
-    """The rows that were stored as open, as ranges of numbers: few, however many rows."""
+class SinkQueues:
+    """The queues of the sinks that the setting names."""
 
-    def __init__(self) -> None:
-        self._ranges: dict[TransactionOutcome, list[tuple[str, str, list[int]]]] = {}
-        self._latest: dict[tuple[str, str], tuple[TransactionOutcome, list[int]]] = {}
+    def __init__(self, buffer: Buffer) -> None:
+        self._buffer = buffer
+        self._queues: list[SinkQueue] = []
+        self._config: Config | None = None
+        self._lock = threading.RLock()
 
-    def __bool__(self) -> bool:
-        return bool(self._ranges)
+    def __iter__(self) -> Iterator[SinkQueue]:
+        return iter(self._queues)
 
-    def ranges(self) -> Iterator[tuple[TransactionOutcome, list[Range]]]:
-        """Return what is open: of each outcome its trace, database, first and last number."""
-        for outcome, found in self._ranges.items():
-            yield outcome, [(*place, first, last) for *place, (first, last) in found]  # type: ignore[misc]
+    def current(self) -> list[SinkQueue]:
+        """Return those of the configuration in force; new ones inherit what is pending."""
+        if self._config is not config():
+            with self._lock:  # inline, several threads may come here at once
+                wanted = config()
+                if self._config is not wanted:
+                    self._queues = self._make()
+                    self._config = wanted
+        return self._queues
 
-    def add(self, outcome: TransactionOutcome, row: Row) -> None:
-        place = row.trace_id, row.database
-        number = row.sequence
-        outcome = outcome.decided_by()
-        known, numbers = self._latest.get(place, (None, [0, 0]))
-        first, last = numbers
-        # Threads hand over their events a little out of order.
-        if known is outcome:
-            numbers[:] = min(first, number), max(last, number)
-            return
-        if known is not None and first < number < last:
-            numbers[1] = number - 1
-            self._ranges[known].append((*place, [number + 1, last]))
-        numbers = [number, number]
-        self._ranges.setdefault(outcome, []).append((*place, numbers))
-        self._latest[place] = outcome, numbers
+    def _make(self) -> list[SinkQueue]:
+        before = {queue.sink.alias: queue for queue in self._queues}
+        queues = [SinkQueue(sink, self._buffer) for sink in configured(session)]
+        for queue in queues:
+            if queue.sink.alias in before:
+                queue.take_over(before[queue.sink.alias])
+        return queues
 
-    def resolved(self, recorder: Any) -> list[Resolution]:
-        """Take out and return what is known by now; what was rolled back first.
+    @property
+    def has_pending(self) -> bool:
+        return any(queue.pending for queue in self._queues)
 
-        A range may reach over rows of a savepoint inside it, so those must not be open any
-        more when its own outcome is written.
-        """
-        found: list[Resolution] = []
-        self._pass_on()
-        for value in (ROLLED_BACK, COMMITTED):
-            for outcome in [outcome for outcome in self._ranges if outcome.value == value]:
-                for trace_id, database, (first, last) in self._ranges.pop(outcome):
-                    found.append(Resolution(recorder, first, last, trace_id, database, value))
-                    if self._latest.get((trace_id, database), (None,))[0] is outcome:
-                        del self._latest[trace_id, database]
-        return found
+    @property
+    def waiting(self) -> int:
+        """Return how many events wait for the slowest sink."""
+        return max((queue.waiting for queue in self._queues), default=0)
 
-    def _pass_on(self) -> None:
-        """Give the rows of outcomes that another one decides by now to that one.
+    @property
+    def stored(self) -> int:
+        """Return how many events a sink has stored."""
+        return max((queue.stored for queue in self._queues), default=0)
 
-        Each batch may end inside a save, whose row then has an outcome of its own: in a long
-        transaction they would become many.
-        """
-        for outcome in list(self._ranges):
-            decider = outcome.decided_by()
-            if decider is outcome:
-                continue
-            for trace_id, database, numbers in self._ranges.pop(outcome):
-                place = trace_id, database
-                known, latest = self._latest.get(place, (None, []))
-                if known is outcome and latest is numbers:
-                    self._latest[place] = decider, numbers
-                self._join(self._ranges.setdefault(decider, []), place, numbers)
+    @property
+    def lost(self) -> int:
+        """Return how many firings were lost, here and in the buffer."""
+        return self._buffer.lost + max((queue.lost for queue in self._queues), default=0)
 
-    def _join(
-        self, ranges: list[tuple[str, str, list[int]]], place: tuple[str, str], numbers: list[int]
-    ) -> None:
-        """Add a range to others, as one with those that it follows and that follow it."""
-        first, last = numbers
-        # Only the latest can be its neighbours, and there may be many.
-        near = [
-            each
-            for each in ranges[-4:]
-            if (each[0], each[1]) == place and (each[2][1] + 1 == first or last + 1 == each[2][0])
-        ]
-        for each in near:
-            ranges.remove(each)
-        parts = [numbers, *(each[2] for each in near)]
-        latest = self._latest[place][1] if place in self._latest else None
-        # That one still grows, and is known by what it is.
-        kept = next((part for part in parts if part is latest), numbers)
-        kept[:] = min(part[0] for part in parts), max(part[1] for part in parts)
-        ranges.append((*place, kept))
+    @property
+    def trouble(self) -> str:
+        """Return why a sink cannot store anything at present."""
+        return next(filter(None, (queue.trouble for queue in self._queues)), "")
+
+    def try_now(self) -> None:
+        """Wait no longer after an error."""
+        for queue in self._queues:
+            queue.try_now()
+
+    def flush(self) -> None:
+        """Have the sinks store what they keep: the process ends."""
+        for queue in self._queues:
+            with suppress(Exception):  # what it reports, it has reported already
+                queue.sink.flush()
+
+    def close(self) -> None:
+        """Have the sinks give back their connections."""
+        for queue in self._queues:
+            with suppress(Exception):  # it is asked to close, not to succeed
+                queue.sink.close()

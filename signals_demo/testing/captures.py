@@ -15,8 +15,10 @@ from signals_demo.capture import lazy
 from signals_demo.capture.connect import connect_test_signals, keep_values, wake
 from signals_demo.capture.recorder import here, tidy
 from signals_demo.conf import config
-from signals_demo.delivery.writer import taps, writer
-from signals_demo.events import Event, Row, row_of
+from signals_demo.delivery.rows import row_of
+from signals_demo.delivery.taps import taps
+from signals_demo.delivery.writer import writer
+from signals_demo.events import Event, Row
 from signals_demo.testing.filters import Filter, Filters, filter_of
 from signals_demo.testing.names import SignalLike
 from signals_demo.testing.outcomes import TestTransaction, update_blocks

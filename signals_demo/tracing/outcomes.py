@@ -55,6 +55,11 @@ class TransactionOutcome:
         return outcome
 
     @property
+    def is_waiting(self) -> bool:
+        """Return whether it is that of a save that may still succeed or fail."""
+        return False
+
+    @property
     def is_decided(self) -> bool:
         """Return whether it is known, or is decided by the one around it."""
         return bool(self.known) or self._released

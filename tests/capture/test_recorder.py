@@ -34,11 +34,12 @@ from django.dispatch import Signal
 from django.test.utils import isolate_apps
 
 from project.playground.models import Author, Book, Order, Tag
-from signals_demo import events, suppress, trace
+from signals_demo import suppress, trace
 from signals_demo.capture.recorder import here
 from signals_demo.events import Row
 from signals_demo.faults import faults
 from signals_demo.models import SignalEvent
+from signals_demo.serialize.text import storable
 from signals_demo.tracing.scope import current
 from signals_demo.tracing.trace import Trace
 from tests.recording import MEMORY, kept, recorded, saves, stored
@@ -611,14 +612,12 @@ def test_a_fault_with_a_new_model_is_kept_from_the_host(monkeypatch: pytest.Monk
 def test_a_value_that_cannot_be_rendered_keeps_no_other_event_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    original = events.storable
-
     def refuse(value: Any) -> str:
         if "Boom" in str(value):
             raise ArithmeticError
-        return original(value)
+        return storable(value)
 
-    monkeypatch.setattr(events, "storable", refuse)
+    monkeypatch.setattr("signals_demo.delivery.rows.storable", refuse)
     with trace("unit") as unit:
         Author(name="one")
         Author(name="Boom")

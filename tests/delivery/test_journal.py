@@ -581,8 +581,8 @@ def test_a_line_torn_off_by_a_full_disk_takes_none_of_the_later_ones_along(
 ) -> None:
     code = f"""
     import os, resource, signal
-    from signals_demo.delivery import journal
-    journal.RETRY = 0.0
+    from signals_demo.delivery import segments
+    segments.RETRY = 0.0
     most = {resource.RLIM_INFINITY}
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_001, most))
     for number in range(50):
@@ -603,8 +603,8 @@ def test_a_disk_that_stays_full_is_told_once(project: Project) -> None:
     """Also where a file can be made, and only writing it fails: as on a full disk."""
     code = f"""
     import resource
-    from signals_demo.delivery import journal
-    journal.RETRY = 0.0
+    from signals_demo.delivery import segments
+    segments.RETRY = 0.0
     resource.setrlimit(resource.RLIMIT_FSIZE, (10, {resource.RLIM_INFINITY}))
     for number in range(50):
         Group(name=str(number))
@@ -634,7 +634,7 @@ def test_it_is_used_again_when_it_can_be_written(
     tmp_path: Path, transactional_db: None, caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr("signals_demo.delivery.journal.RETRY", 0.0)
+    monkeypatch.setattr("signals_demo.delivery.segments.RETRY", 0.0)
     folder = tmp_path / "journal"
     folder.write_text("a file in the way")
     with recorded(JOURNAL_DIR=folder), trace("unit") as unit, caplog.at_level(logging.WARNING):
@@ -653,8 +653,8 @@ def test_events_that_are_stored_leave_an_empty_file(
         with rolled_back():
             Author.objects.create(name="Ada")
         assert len(stored(unit)) == 4
-        assert writer.journal is not None
-        assert writer.journal.size() == 0
+        assert writer.journaling.journal is not None
+        assert writer.journaling.journal.segments.total_size() == 0
     with recorded(SINKS=MEMORY):
         Author()
         assert flush()

@@ -62,7 +62,7 @@ def overflow(fold_after: int | None, **more: Any) -> list[Row]:
         Slow.entered.clear()
         Slow.may_go.clear()
         Author()
-        writer.wake()
+        writer.notify()
         assert Slow.entered.wait(60)  # from here on the thread is busy
         for number in range(50):
             for _ in range(5):

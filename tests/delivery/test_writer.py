@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from contextvars import copy_context
-from importlib import import_module
 from itertools import pairwise
 from types import ModuleType
 from typing import Any, ClassVar
@@ -26,7 +25,9 @@ from django.urls import path
 from project.playground.models import Author, Ebook, Tag
 from signals_demo import flush, trace
 from signals_demo.conf import config
-from signals_demo.delivery.writer import OpenRows, storing, writer
+from signals_demo.delivery.open_outcomes import OpenOutcomes
+from signals_demo.delivery.taps import storing
+from signals_demo.delivery.writer import writer
 from signals_demo.events import Resolution, Row
 from signals_demo.faults import faults
 from signals_demo.models import SignalEvent
@@ -220,7 +221,7 @@ def test_a_finished_request_does_not_wait_for_the_interval(sink: type[Recalcitra
         assert flush()
         sink.entered.clear()
         Author()
-        writer.wake()
+        writer.notify()
         assert sink.entered.wait(30)
 
 
@@ -234,22 +235,22 @@ def test_when_too_much_waits_the_oldest_go_and_are_counted_and_logged(
     ):
         assert flush()
         # Only now: what was waiting when the limit went down may have been too much already.
-        monkeypatch.setattr(writer, "lost", 0)
-        monkeypatch.setattr(writer, "_told", 0)
+        monkeypatch.setattr(writer.buffer, "lost", 0)
+        monkeypatch.setattr(writer.pipeline, "_reported_losses", 0)
         sink.may_go.clear()
         sink.entered.clear()
         Author()
-        writer.wake()
+        writer.notify()
         assert sink.entered.wait(30)  # from here on the thread is busy
         authors(50)
-        assert len(writer._buffer) <= 11
+        assert len(writer.buffer.items) <= 11
         sink.may_go.set()
         assert flush()
     rows = sink.rows(unit)
     assert rows[-1].position == 102
     missing = 102 - len(rows)
     assert missing >= 88
-    assert writer.lost == missing
+    assert writer.buffer.lost == missing
     assert "lost" in caplog.text
 
 
@@ -261,9 +262,9 @@ def test_a_sink_that_is_out_of_order_holds_no_more_than_the_limit(
         for _ in range(10):
             authors(10)
             flush(0.01)
-        (outlet,) = writer._outlets
-        assert len(outlet.pending) <= 20
-        assert len(writer._buffer) <= 21
+        (queue,) = writer.pipeline.queues
+        assert len(queue.pending) <= 20
+        assert len(writer.buffer.items) <= 21
         sink.error = None
         assert flush()
     assert sink.rows(unit)[-1].position == 200
@@ -305,16 +306,16 @@ def test_a_flush_that_gave_up_leaves_the_sink_its_pauses(sink: type[Recalcitrant
     with recorded(SINKS=RECALCITRANT, FLUSH_INTERVAL=0.01), trace("unit") as unit:
         Author()
         assert not flush(0.05)
-        (outlet,) = writer._outlets
-        outlet._delay = 1000.0
-        outlet._next_try = time.monotonic() + 1000.0
+        (queue,) = writer.pipeline.queues
+        queue._delay = 1000.0
+        queue._next_try = time.monotonic() + 1000.0
         assert not flush(0.05)
-        outlet._next_try = time.monotonic() + 1000.0
-        writer.wake()
+        queue._next_try = time.monotonic() + 1000.0
+        writer.notify()
         time.sleep(0.1)
         tries = len(sink.tries)
         for _ in range(5):
-            writer.wake()
+            writer.notify()
             time.sleep(0.03)
         assert len(sink.tries) == tries
         sink.error = None
@@ -327,7 +328,7 @@ def tried(sink: type[Recalcitrant], times: int) -> list[float]:
     sink.error = OSError("no route")
     with recorded(SINKS=RECALCITRANT, FLUSH_INTERVAL=0.1):
         Author()
-        writer.wake()
+        writer.notify()
         until(lambda: len(sink.tries) >= times)
         sink.error = None
         assert flush()
@@ -375,17 +376,17 @@ def test_a_fault_of_the_writer_itself_does_not_end_the_thread(
     sink: type[Recalcitrant], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failed = threading.Event()
-    original = writer._grab
+    original = writer.buffer.take
 
-    def grab() -> list[Any]:
+    def take(most: int) -> list[Any]:
         if not failed.is_set():
             failed.set()
             raise ArithmeticError
-        return original()
+        return original(most)
 
     with recorded(SINKS=RECALCITRANT, FLUSH_INTERVAL=0.01), trace("unit") as unit:
         assert flush()
-        monkeypatch.setattr(writer, "_grab", grab)
+        monkeypatch.setattr(writer.buffer, "take", take)
         Author()
         assert failed.wait(30)
         assert flush()
@@ -396,7 +397,7 @@ def test_a_fault_of_the_writer_itself_does_not_end_the_thread(
 def test_the_connection_is_given_back_when_nothing_happens(
     sink: type[Recalcitrant], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(import_module("signals_demo.delivery.writer"), "IDLE", 0.05)
+    monkeypatch.setattr("signals_demo.delivery.worker.IDLE", 0.05)
     with recorded(SINKS=RECALCITRANT), trace("unit") as unit:
         Author()
         assert flush()
@@ -443,9 +444,9 @@ def test_the_setting_may_change_at_any_moment() -> None:
 
 def test_a_test_run_stores_nothing_unless_asked_to(transactional_db: None) -> None:
     with recorded(RECORD_TESTS=False), trace("unit") as unit:
-        waiting = len(writer._buffer)
+        waiting = len(writer.buffer.items)
         Author.objects.create(name="Ada")
-        assert len(writer._buffer) == waiting
+        assert len(writer.buffer.items) == waiting
     assert stored(unit) == []
 
 
@@ -458,12 +459,12 @@ def open_row(number: int, trace_id: str = "t") -> Row:
     return Row(**values)
 
 
-def told(rows: OpenRows) -> list[tuple[int, int, str]]:
+def told(rows: OpenOutcomes) -> list[tuple[int, int, str]]:
     return [(one.first, one.last, one.outcome) for one in rows.resolved("me")]
 
 
 def test_rows_that_come_out_of_order_are_all_in_a_range() -> None:
-    rows, outcome = OpenRows(), TransactionOutcome()
+    rows, outcome = OpenOutcomes(), TransactionOutcome()
     for number in (5, 3, 4, 7, 6):
         rows.add(outcome, open_row(number))
     outcome.set("committed")
@@ -472,7 +473,7 @@ def test_rows_that_come_out_of_order_are_all_in_a_range() -> None:
 
 
 def test_a_row_of_another_transaction_that_comes_late_is_left_out_of_the_range() -> None:
-    rows, one, other = OpenRows(), TransactionOutcome(), TransactionOutcome()
+    rows, one, other = OpenOutcomes(), TransactionOutcome(), TransactionOutcome()
     for outcome, number in ((one, 1), (one, 3), (other, 2), (one, 4)):
         rows.add(outcome, open_row(number))
     one.set("committed")
@@ -484,7 +485,7 @@ def test_a_row_of_another_transaction_that_comes_late_is_left_out_of_the_range()
 
 
 def test_what_is_known_of_a_trace_goes_with_its_last_open_row() -> None:
-    rows, lasting = OpenRows(), TransactionOutcome()
+    rows, lasting = OpenOutcomes(), TransactionOutcome()
     rows.add(lasting, open_row(1, "lasting"))
     for number in range(2, 200):
         outcome = TransactionOutcome()
@@ -619,8 +620,8 @@ def test_inline_open_rows_are_not_remembered(inline: None) -> None:
     with trace("unit"), transaction.atomic():
         for number in range(20):
             Author.objects.create(name=str(number))
-    assert not writer._open
-    assert not writer._inline.held
+    assert not writer.pipeline.open_outcomes
+    assert not writer.inline.held
 
 
 def test_inline_the_first_events_of_many_threads_are_all_stored(transactional_db: None) -> None:

@@ -122,7 +122,7 @@ def test_a_signal_that_the_host_sends_by_hand_has_no_outcome() -> None:
         pre_save.send(Author, instance=Author())
         post_save.send(Author, instance=Author(), created=True)
     assert saves(stored(unit)) == [("pre_save", ""), ("post_save", "")]
-    assert not writer._open
+    assert not writer.pipeline.open_outcomes
 
 
 def test_without_post_save_nobody_knows_how_a_save_in_autocommit_mode_ended() -> None:
@@ -136,7 +136,7 @@ def test_without_post_save_nobody_knows_how_a_save_in_autocommit_mode_ended() ->
             ("pre_save", "open"),
             ("pre_save", "committed"),
         ]
-    assert not writer._open
+    assert not writer.pipeline.open_outcomes
 
 
 # Blocks
@@ -250,7 +250,7 @@ def test_a_save_that_failed_in_a_block_that_commits_says_so_before_anything_foll
             with transaction.atomic(), pytest.raises(Boom):
                 author()
             rows = SignalEvent.objects.in_trace(unit.trace_id)
-            writer.wake()
+            writer.notify()
             until(rows.filter(signal="pre_save").exists)  # flush() would leave the pair first
             assert saves(rows) == FAILED
     finally:
@@ -532,7 +532,7 @@ def test_a_thread_that_ends_with_a_failed_save_leaves_nothing_behind() -> None:
     assert flush()
     rows = SignalEvent.objects.filter(origin_name__startswith="thread failing")
     assert saves(rows) == FAILED * 3
-    assert not writer._open
+    assert not writer.pipeline.open_outcomes
 
 
 @pytest.mark.processes
@@ -607,7 +607,7 @@ def test_rows_stored_as_open_are_corrected_on_commit(
             author("2")
             assert saves(look(unit)) == OPEN * 2
         assert saves(look(unit)) == COMMITTED * 2
-    assert not writer._open
+    assert not writer.pipeline.open_outcomes
 
 
 def test_rows_stored_as_open_are_corrected_on_rollback(
@@ -675,9 +675,12 @@ def test_a_long_transaction_is_remembered_in_few_ranges() -> None:
                         one.save()
                 if number % 50 == 0:
                     assert flush()
-                    assert sum(map(len, writer._open._ranges.values())) < 30
+                    assert (
+                        sum(len(ranges) for _, ranges in writer.pipeline.open_outcomes.ranges())
+                        < 30
+                    )
         assert set(saves(kept(unit))) == set(COMMITTED)
-    assert not writer._open
+    assert not writer.pipeline.open_outcomes
 
 
 def test_two_requests_at_once_in_one_long_trace_are_told_apart() -> None:

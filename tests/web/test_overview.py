@@ -13,7 +13,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext, override_settings
 from django.utils import timezone
 
-from signals_demo.delivery.writer import LOST
+from signals_demo.delivery.health import EVENTS_LOST
 from signals_demo.factories import SignalEventFactory
 from signals_demo.models import SignalEvent
 from signals_demo.query import figures
@@ -99,7 +99,7 @@ def test_what_is_odd_is_told(reader: Client) -> None:
     make(2, signal="user_login_failed", sender="django.contrib.auth")
     make(3, signal="got_request_exception", exception="ValueError: no")
     make(outcome="rolled_back")
-    make(signal=LOST, count=70)
+    make(signal=EVENTS_LOST, count=70)
     expected = {"Firings": 76, "Failed logins": 2, "Exceptions": 3, "Rolled back": 1, "Lost": 70}
     found = overview(reader)
     assert tiles(found) == expected

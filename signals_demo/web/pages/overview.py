@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from signals_demo.catalog.types import Family, LazyText
 from signals_demo.conf import config
-from signals_demo.delivery.writer import LOST, writer
+from signals_demo.delivery.health import EVENTS_LOST, health
 from signals_demo.models import Origin, SignalEvent
 from signals_demo.query.figures import (
     Figures,
@@ -149,8 +149,8 @@ class Overview:
             (_("Exceptions"), trouble.exceptions, self._requests(kind="errors"), True),
             (_("Rolled back"), trouble.rolled_back, self._list(outcome="rolled_back"), True),
         ]
-        if lost := self._signals[LOST]:
-            tiles.append((_("Lost"), lost, self._list(signal=LOST), True))
+        if lost := self._signals[EVENTS_LOST]:
+            tiles.append((_("Lost"), lost, self._list(signal=EVENTS_LOST), True))
         return [
             {"label": label, "number": number, "url": url, "is_bad": is_bad and number > 0}
             for label, number, url, is_bad in tiles
@@ -329,7 +329,7 @@ def show(log: LogAdmin, request: HttpRequest) -> HttpResponse:
         "admin/signals_demo/overview.html",
         _("Overview"),
         overview=overview,
-        health=writer.health(),
+        health=health(),
         tabs=[
             {"label": SPANS[key], "url": f"?time={key}", "current": key == span} for key in LENGTHS
         ],
