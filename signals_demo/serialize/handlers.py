@@ -42,6 +42,7 @@ from signals_demo.serialize.raw import (
     zone_of,
 )
 from signals_demo.serialize.redaction import MASK
+from signals_demo.serialize.secret_paths import masked_path
 
 if TYPE_CHECKING:
     from signals_demo.serialize.values import Converter
@@ -97,7 +98,14 @@ def _file(converter: "Converter", value: "File[Any]", depth: int) -> Any:
 
 def _request(converter: "Converter", value: HttpRequest, depth: int) -> dict[str, Any]:
     known = value.__dict__
-    return {name: converter.value(known.get(name), MAX_DEPTH) for name in ("method", "path")}
+    path, inside = known.get("path"), known.get("path_info")
+    if type(path) is str and type(inside) is str and path.endswith(inside):
+        prefix = path.removesuffix(inside)
+        path = prefix + masked_path(inside, converter.redactor, known.get("urlconf"))
+    return {
+        "method": converter.value(known.get("method"), MAX_DEPTH),
+        "path": converter.value(path, MAX_DEPTH),
+    }
 
 
 def _lazy(converter: "Converter", value: Any, depth: int) -> Any:

@@ -1,6 +1,7 @@
 """What capturing must know of a model, worked out once per model and configuration."""
 
 import marshal
+import re
 from collections.abc import Callable
 from operator import itemgetter
 from typing import Any
@@ -12,7 +13,7 @@ from django.db import models
 
 from signals_demo.conf import Config, config
 from signals_demo.serialize.limits import MAX_DEPTH
-from signals_demo.serialize.raw import ATOMS, file_name, ids_of
+from signals_demo.serialize.raw import ATOMS, dotted, file_name, ids_of, mro
 from signals_demo.serialize.redaction import Redactor
 from signals_demo.serialize.text import quoted
 
@@ -92,15 +93,27 @@ def _freezer(field: Any) -> Freeze | None:
     return None if is_djangos and isinstance(field, _IMMUTABLE) else freeze_container
 
 
+_KEEPS_SECRETS = re.compile(r"(?i)crypt|password|secret|fernet|vault")
+
+
+def _keeps_secrets(field_class: type) -> bool:
+    """Return whether a class of fields encrypts or hides what it stores, by what it is called."""
+    return any(
+        _KEEPS_SECRETS.search(dotted(base))
+        for base in mro(field_class)
+        if not base.__module__.startswith("django.")
+    )
+
+
 def has_secret_key(model: type[models.Model], redactor: Redactor) -> bool:
     """Return whether a model's primary key gives access, as a session's or a token's does."""
     return any(secret_field(field, redactor) for field in model._meta.pk_fields)
 
 
 def secret_field(field: Any, redactor: Redactor) -> bool:
-    """Return whether a field holds a secret: by its name, or as a reference to such a field."""
+    """Return whether a field holds a secret: by its name or class, or by what it refers to."""
     for _ in range(MAX_DEPTH):  # a reference to a reference; a broken model may go in a circle
-        if redactor.is_secret(field.name):
+        if redactor.is_secret(field.name) or _keeps_secrets(type(field)):
             return True
         relation = field.remote_field
         # A relation declared by name stays a string until its model is loaded.

@@ -18,6 +18,7 @@ from signals_demo.serialize.values import json_of, jsonable
 
 _PLAIN = ATOMS | ids_of(uuid.UUID, decimal.Decimal, datetime.date)
 _NO_REDACTION = Redactor()
+MAX_ERROR_ARGS = 10
 
 
 _error_args: Callable[[BaseException], tuple[Any, ...]] = BaseException.__dict__["args"].__get__
@@ -79,6 +80,6 @@ def error_text(error: BaseException | None) -> str:
     if error is None:
         return ""
     mask = redactor()
-    parts = (str(jsonable(part, mask)) for part in _error_args(error))
+    parts = (str(jsonable(part, mask)) for part in _error_args(error)[:MAX_ERROR_ARGS])
     name = dotted(type(error)).removeprefix("builtins.")
     return cut(f"{name}: {mask.message(', '.join(parts))}".removesuffix(": "), 1800)

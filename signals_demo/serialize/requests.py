@@ -3,8 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from django.core.handlers.asgi import get_script_prefix
+
 from signals_demo.serialize.limits import cut
 from signals_demo.serialize.model_info import redactor
+from signals_demo.serialize.secret_paths import masked_address, masked_path
 from signals_demo.serialize.values import jsonable
 
 Environ = Mapping[str, Any]
@@ -26,40 +29,67 @@ def wsgi_text(value: object) -> str:
         return text
 
 
+# What is looked at of each part of a request, in characters, before it is masked and cut.
+_MAX_RAW = 4000
+
+
 def environ_shown(environ: dict[str, Any]) -> dict[str, Any]:
     """Return the parts of a WSGI environ that give nothing away."""
-    mask = redactor()
-    return {
-        "method": jsonable(environ.get("REQUEST_METHOD", ""), mask),
-        "path": cut(wsgi_text(environ.get("SCRIPT_NAME")) + wsgi_text(environ.get("PATH_INFO"))),
-        "query_string": cut(mask.query_string(wsgi_text(environ.get("QUERY_STRING")))),
-        "scheme": jsonable(environ.get("wsgi.url_scheme", ""), mask),
-        "host": cut(wsgi_text(environ.get("HTTP_HOST") or environ.get("SERVER_NAME"))),
-        "user_agent": cut(wsgi_text(environ.get("HTTP_USER_AGENT"))),
-        "referer": cut(mask.urls(wsgi_text(environ.get("HTTP_REFERER")))),
-        "content_type": cut(wsgi_text(environ.get("CONTENT_TYPE"))),
-        "content_length": jsonable(environ.get("CONTENT_LENGTH") or "", mask),
-    }
+
+    def part(name: str) -> str:
+        return wsgi_text(environ.get(name))[:_MAX_RAW]
+
+    return _shown(
+        method=environ.get("REQUEST_METHOD", ""),
+        prefix=part("SCRIPT_NAME"),
+        path=part("PATH_INFO"),
+        query=part("QUERY_STRING"),
+        scheme=environ.get("wsgi.url_scheme", ""),
+        host=part("HTTP_HOST") or part("SERVER_NAME"),
+        user_agent=part("HTTP_USER_AGENT"),
+        referer=part("HTTP_REFERER"),
+        content_type=part("CONTENT_TYPE"),
+        content_length=environ.get("CONTENT_LENGTH") or "",
+    )
 
 
 def scope_shown(scope: dict[str, Any]) -> dict[str, Any]:
     """Return the parts of an ASGI scope that give nothing away."""
-    mask = redactor()
 
     def header(name: bytes) -> str:
-        return wsgi_text(header_of(scope, name))
+        return wsgi_text(header_of(scope, name))[:_MAX_RAW]
 
     query = scope.get("query_string", b"")
     if isinstance(query, bytes):  # Django's test client sends text
         query = query.decode("utf-8", "replace")
+    path, prefix = scope.get("path") or "", get_script_prefix(scope)
+    inside = path.removeprefix(prefix) if type(path) is str else ""
+    return _shown(
+        method=scope.get("method", ""),
+        prefix=prefix if inside != path else "",
+        path=inside[:_MAX_RAW],
+        query=query[:_MAX_RAW],
+        scheme=scope.get("scheme", ""),
+        host=header(b"host"),
+        user_agent=header(b"user-agent"),
+        referer=header(b"referer"),
+        content_type=header(b"content-type"),
+        content_length=header(b"content-length"),
+    )
+
+
+def _shown(
+    *, method: Any, prefix: str, path: str, query: str, scheme: Any, referer: str, **others: Any
+) -> dict[str, Any]:
+    mask = redactor()
     return {
-        "method": jsonable(scope.get("method", ""), mask),
-        "path": jsonable(scope.get("path", ""), mask),
+        "method": jsonable(method, mask),
+        "path": cut(prefix + masked_path(path, mask)),
         "query_string": cut(mask.query_string(query)),
-        "scheme": jsonable(scope.get("scheme", ""), mask),
-        "host": cut(header(b"host")),
-        "user_agent": cut(header(b"user-agent")),
-        "referer": cut(mask.urls(header(b"referer"))),
-        "content_type": cut(header(b"content-type")),
-        "content_length": cut(header(b"content-length")),
+        "scheme": jsonable(scheme, mask),
+        "host": cut(others["host"]),
+        "user_agent": cut(others["user_agent"]),
+        "referer": cut(masked_address(referer, mask)),
+        "content_type": cut(others["content_type"]),
+        "content_length": jsonable(others["content_length"], mask),
     }

@@ -25,6 +25,8 @@ _CHANGE = re.compile(r"[A-Za-z](?=[0-9])|[0-9](?=[A-Za-z])")
 _UUID = re.compile(r"(?i)[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}")
 _LANGUAGE = re.compile(r"(?:[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})?/)?")
 
+_ADDRESS = re.compile(r"([A-Za-z][\w+.\-]{0,20}://[^/?#\s]*)(/[^?#\s]*)")
+
 Span = tuple[int, int]
 
 
@@ -44,6 +46,17 @@ def masked_path(path: str, redactor: Redactor, urlconf: Any = None) -> str:
     for start, end in sorted(spans, reverse=True):
         path = path[:start] + MASK + path[end:]
     return path
+
+
+def masked_address(address: str, redactor: Redactor) -> str:
+    """Return a URL with the secrets in its path, its parameters and its user masked.
+
+    Its path may be one of this site's: a `Referer` mostly is.
+    """
+    found = _ADDRESS.match(address)
+    if found is None:
+        return redactor.urls(address)
+    return redactor.urls(found[1] + masked_path(found[2], redactor) + address[found.end() :])
 
 
 def _looks_random(part: str) -> bool:

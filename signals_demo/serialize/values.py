@@ -13,7 +13,14 @@ from signals_demo.serialize.limits import (
     cut,
 )
 from signals_demo.serialize.raw import first
-from signals_demo.serialize.redaction import MASK, Redactor
+from signals_demo.serialize.redaction import (
+    MASK,
+    VALUE_KEYS,
+    Redactor,
+    is_named_pair,
+    may_hold_secret,
+    names_a_secret,
+)
 from signals_demo.serialize.text import BOOLEANS, encode, quoted
 
 
@@ -42,14 +49,17 @@ class Converter:
         if length > MAX_TEXT:
             text = text[: 2 * MAX_TEXT]  # a URL on the edge is masked before it is cut
         self.room -= length // 100 if length < MAX_TEXT else 10
-        if "://" in text:
-            text = self.redactor.urls(text)
+        if may_hold_secret(text):
+            text = self.redactor.text(text)
         return text if length <= MAX_TEXT else f"{text[:MAX_TEXT]}… ({length:,} characters)"
 
     def items(self, value: Iterable[Any], length: int, depth: int) -> Any:
         if depth >= MAX_DEPTH:
             return f"… ({length} items)"
-        shown = [self.value(item, depth + 1) for item in first(value, MAX_ITEMS)]
+        found = first(value, MAX_ITEMS)
+        if length == 2 and is_named_pair(found, self.redactor.is_secret):
+            return [self.value(found[0]), MASK]
+        shown = [self.value(item, depth + 1) for item in found]
         if length > len(shown):
             shown.append(f"… ({length - len(shown):,} more)")
         return shown
@@ -60,9 +70,11 @@ class Converter:
             return f"… ({length} items)"
         shown: dict[str, Any] = {}
         is_secret = self.redactor.is_secret
-        for key, item in first(dict.items(value), MAX_ITEMS):
+        found = first(dict.items(value), MAX_ITEMS)
+        named = names_a_secret(dict(found), is_secret) if length <= MAX_ITEMS else False
+        for key, item in found:
             name = key if type(key) is str else str(self.value(key, MAX_DEPTH - 1))
-            hidden = item is not None and is_secret(name)
+            hidden = item is not None and (is_secret(name) or (named and name in VALUE_KEYS))
             name = cut(name, MAX_NAME)
             if name in shown:  # 1 and "1", or the same beginning
                 name = f"{name} #{len(shown)}"
@@ -88,7 +100,7 @@ def is_plain(value: Any) -> bool:
     """Return whether a value can be kept as it is: small, unchangeable, hiding nothing."""
     kind = type(value)
     if kind is str:
-        return len(value) < 100 and "://" not in value
+        return len(value) < 100 and not may_hold_secret(value)
     return value is None or kind is bool or (kind is int and -SMALL_INT <= value < SMALL_INT)
 
 
@@ -96,7 +108,7 @@ def json_of(value: Any, redactor: Redactor) -> str:
     """Return what `jsonable` gives, as JSON text."""
     kind = type(value)
     if kind is str:
-        if len(value) <= MAX_TEXT and "://" not in value:
+        if len(value) <= MAX_TEXT and not may_hold_secret(value):
             return quoted(value)
     elif kind is int:
         if -SMALL_INT <= value < SMALL_INT:

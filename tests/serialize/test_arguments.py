@@ -674,14 +674,14 @@ def test_any_argument_of_an_extra_signal_is_described_and_masked_by_name() -> No
     book, author = Book(pk=3), Author(pk=4)
     found = sent(
         lambda: happened.send(
-            sender="shop", order=book, api_key=SECRET, card={"cvv": 1, "secret": SECRET},
+            sender="shop", order=book, api_key=SECRET, card={"size": 1, "secret": SECRET},
             instance=author, using="default", amount=2, token=None,
         )
     )  # fmt: skip
     assert found == [
         ("shop", {
             "order": {"model": "playground.Book", "pk": 3}, "api_key": MASK,
-            "card": {"cvv": 1, "secret": MASK}, "amount": 2, "token": None,
+            "card": {"size": 1, "secret": MASK}, "amount": 2, "token": None,
             "instance": {"model": "playground.Author", "pk": 4}, "using": "default",
         })
     ]  # fmt: skip
