@@ -39,4 +39,4 @@ class SignalsDemoConfig(AppConfig):
 
             connect.begin()
         checks.register(check, "signals_demo")
-        startup.note()
+        startup.watch()

@@ -18,8 +18,8 @@ from django.utils.translation import gettext_lazy as _
 
 from signals_demo.catalog.types import Family, LazyText
 from signals_demo.inspection import discovery
-from signals_demo.inspection.receivers import Audience, Listener, Problem, outermost, same
-from signals_demo.inspection.startup import noted
+from signals_demo.inspection.receivers import Problem, Receiver, SignalReceivers, outermost, same
+from signals_demo.inspection.startup import startup
 from signals_demo.serialize.source import DJANGO, OURS, PROJECT, owner_of, relative_path
 
 MANY = 10
@@ -36,34 +36,34 @@ LABELS: dict[str, LazyText] = {
 """A short label for the code of each problem."""
 
 
-def judge(audiences: list[Audience]) -> None:
+def diagnose(signals: list[SignalReceivers]) -> None:
     """Note the problems of each receiver, and fold those that pile up into one."""
-    held = _held(audiences)
-    for audience in audiences:
-        _fold(audience)
+    held = _held(signals)
+    for signal in signals:
+        _fold(signal)
         earlier = _Earlier()
-        for listener in filter(_is_judged, audience.listeners):
-            never = _never(audience, listener)
+        for receiver in filter(_is_diagnosed, signal.receivers):
+            never = _never(signal, receiver)
             found = (
-                never or _twice(listener, earlier),
-                _weak(listener, held),
-                _late(audience, listener),
-                _kwargs(listener),
+                never or _twice(receiver, earlier),
+                _weak(receiver, held),
+                _late(signal, receiver),
+                _kwargs(receiver),
             )
-            listener.problems += filter(None, found)
+            receiver.problems += filter(None, found)
             if not never:
-                earlier.add(listener)
+                earlier.add(receiver)
 
 
-def _is_judged(listener: Listener) -> bool:
-    return listener.owner not in (DJANGO, OURS)
+def _is_diagnosed(receiver: Receiver) -> bool:
+    return receiver.owner not in (DJANGO, OURS)
 
 
-def _fold(audience: Audience) -> None:
-    if audience.name == "class_prepared":  # each field connects to it once
+def _fold(signal: SignalReceivers) -> None:
+    if signal.name == "class_prepared":  # each field connects to it once
         return
-    alike: dict[object, list[Listener]] = {}
-    for each in filter(_is_judged, audience.listeners):
+    alike: dict[object, list[Receiver]] = {}
+    for each in filter(_is_diagnosed, signal.receivers):
         if each.code:
             alike.setdefault((id(each.code), _sender_key(each)), []).append(each)
     for first, *others in alike.values():
@@ -71,7 +71,7 @@ def _fold(audience: Audience) -> None:
             continue
         first.count += len(others)
         gone = set(map(id, others))
-        audience.listeners = [each for each in audience.listeners if id(each) not in gone]
+        signal.receivers = [each for each in signal.receivers if id(each) not in gone]
         message = gettext(
             "This line has connected {count} receivers to the same sender. If it runs "
             "repeatedly, as in a view, they pile up and slow down every firing."
@@ -86,37 +86,37 @@ class _Earlier:
     """The receivers before the current one, by a shared key and by sender."""
 
     def __init__(self) -> None:
-        self.found: dict[object, dict[object, Listener]] = {}
+        self.found: dict[object, dict[object, Receiver]] = {}
 
-    def add(self, listener: Listener) -> None:
-        for key in (same(listener.receiver), _line(listener)):
-            self.found.setdefault(key, {}).setdefault(_sender_key(listener), listener)
+    def add(self, receiver: Receiver) -> None:
+        for key in (same(receiver.callback), _line(receiver)):
+            self.found.setdefault(key, {}).setdefault(_sender_key(receiver), receiver)
 
-    def like(self, key: object, listener: Listener) -> Listener | None:
-        """Return the first with this key that shares a sender with `listener`."""
+    def like(self, key: object, receiver: Receiver) -> Receiver | None:
+        """Return the first with this key that shares a sender with `receiver`."""
         by_sender = self.found.get(key, {})
-        if listener.sender is None:
+        if receiver.sender is None:
             return next(iter(by_sender.values()), None)
-        return by_sender.get(None) or by_sender.get(listener.sender.key)
+        return by_sender.get(None) or by_sender.get(receiver.sender.key)
 
 
-def _sender_key(listener: Listener) -> object:
-    return listener.sender.key if listener.sender else None
+def _sender_key(receiver: Receiver) -> object:
+    return receiver.sender.key if receiver.sender else None
 
 
-def _line(listener: Listener) -> tuple[str, int | None, str]:
-    return listener.file, listener.line, listener.short_name
+def _line(receiver: Receiver) -> tuple[str, int | None, str]:
+    return receiver.file, receiver.line, receiver.short_name
 
 
-def _twice(listener: Listener, earlier: _Earlier) -> Problem | None:
-    if other := earlier.like(same(listener.receiver), listener):
+def _twice(receiver: Receiver, earlier: _Earlier) -> Problem | None:
+    if other := earlier.like(same(receiver.callback), receiver):
         message = gettext(
             "This is the same function as number {number}, so it runs twice for each firing."
         ).format(number=other.position)
         fix = gettext("Connect it once, or always with the same sender and dispatch_uid.")
         return Problem("twice", message, fix)
-    other = earlier.like(_line(listener), listener)
-    one, two = listener.function, other.function if other else None
+    other = earlier.like(_line(receiver), receiver)
+    one, two = receiver.function, other.function if other else None
     if other is None or one is None or two is None or one.__module__ == two.__module__:
         return None
     message = gettext(
@@ -129,12 +129,12 @@ def _twice(listener: Listener, earlier: _Earlier) -> Problem | None:
     return Problem("twice", message, fix)
 
 
-def _never(audience: Audience, listener: Listener) -> Problem | None:
-    sender = listener.sender.value if listener.sender else None
+def _never(signal: SignalReceivers, receiver: Receiver) -> Problem | None:
+    sender = receiver.sender.value if receiver.sender else None
     kind = type(sender)
-    if issubclass(kind, ModelBase) and audience.family in (Family.MODEL, Family.AUTH):
-        found = _silent_model(audience.name, sender)
-    elif audience.family is Family.MANAGEMENT and _is_app_in_disguise(sender):
+    if issubclass(kind, ModelBase) and signal.family in (Family.MODEL, Family.AUTH):
+        found = _silent_model(signal.name, sender)
+    elif signal.family is Family.MANAGEMENT and _is_app_in_disguise(sender):
         found = (
             gettext(
                 "The sender of this signal is an AppConfig instance, never a class, a module or "
@@ -195,25 +195,25 @@ def _is_between(model: Any) -> bool:
     return any(field.remote_field.through is model for field in fields)
 
 
-def _held(audiences: list[Audience]) -> set[int]:
+def _held(signals: list[SignalReceivers]) -> set[int]:
     """Return the ids of the weakly connected inner functions that a module or class holds."""
     suspects = {
-        id(each.receiver)
-        for audience in audiences
-        for each in audience.listeners
-        if each.is_weak and _is_inner(each.receiver)
+        id(each.callback)
+        for signal in signals
+        for each in signal.receivers
+        if each.is_weak and _is_inner(each.callback)
     }
     return set(discovery.objects(suspects))
 
 
-def _is_inner(receiver: Any) -> bool:
-    if type(receiver) is not FunctionType:
+def _is_inner(callback: Any) -> bool:
+    if type(callback) is not FunctionType:
         return False
-    return "<locals>" in receiver.__qualname__ or receiver.__qualname__ == "<lambda>"
+    return "<locals>" in callback.__qualname__ or callback.__qualname__ == "<lambda>"
 
 
-def _weak(listener: Listener, held: set[int]) -> Problem | None:
-    if not listener.is_weak or not _is_inner(listener.receiver) or id(listener.receiver) in held:
+def _weak(receiver: Receiver, held: set[int]) -> Problem | None:
+    if not receiver.is_weak or not _is_inner(receiver.callback) or id(receiver.callback) in held:
         return None
     message = gettext(
         "It was defined inside a function, and the signal holds only a weak reference to it. "
@@ -227,13 +227,13 @@ def _weak(listener: Listener, held: set[int]) -> Problem | None:
 _SENT_BY_A_SERVER = (Family.AUTH, Family.REQUEST, Family.TEST)
 
 
-def _late(audience: Audience, listener: Listener) -> Problem | None:
-    start = noted()
-    module = listener.function.__module__ if listener.function else None
+def _late(signal: SignalReceivers, receiver: Receiver) -> Problem | None:
+    start = startup()
+    module = receiver.function.__module__ if receiver.function else None
     if (
         start is None
-        or listener.owner != PROJECT
-        or audience.family in _SENT_BY_A_SERVER
+        or receiver.owner != PROJECT
+        or signal.family in _SENT_BY_A_SERVER
         or type(module) is not str
         or module in start.modules
         or module not in sys.modules
@@ -249,8 +249,8 @@ def _late(audience: Audience, listener: Listener) -> Problem | None:
     return Problem("late", message, fix)
 
 
-def _kwargs(listener: Listener) -> Problem | None:
-    function = outermost(listener.receiver)
+def _kwargs(receiver: Receiver) -> Problem | None:
+    function = outermost(receiver.callback)
     if function is None or function.__code__.co_flags & CO_VARKEYWORDS:
         return None
     message = gettext(
@@ -265,7 +265,7 @@ _CONNECTS = re.compile(r"^@receiver\(|^\s*\w+(?:\.\w+)*\.connect\(", re.MULTILIN
 
 
 @dataclass(frozen=True, slots=True)
-class Forgotten:
+class Unimported:
     """A module of an app that connects receivers, but that nothing has imported."""
 
     module: str
@@ -282,10 +282,10 @@ class Forgotten:
         return gettext("Import {module} in AppConfig.ready().").format(module=self.module)
 
 
-def forgotten() -> list[Forgotten]:
+def unimported() -> list[Unimported]:
     """Return the modules of the project's apps that connect receivers but are not imported."""
     return [
-        Forgotten(f"{app.name}.{name}", relative_path(str(file)))
+        Unimported(f"{app.name}.{name}", relative_path(str(file)))
         for app in apps.get_app_configs()
         for name in _NAMES
         if f"{app.name}.{name}" not in sys.modules

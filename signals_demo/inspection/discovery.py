@@ -25,7 +25,7 @@ _of_class: Callable[[type], Namespace] = vars(type)["__dict__"].__get__
 
 
 @dataclass(frozen=True, slots=True)
-class LoadedSignal:
+class DiscoveredSignal:
     """A signal of this process: its name in the catalog, else the path where it is defined."""
 
     signal: Signal
@@ -52,18 +52,19 @@ def _namespaces() -> Iterator[tuple[str, Namespace, Namespace]]:
                     yield dotted(value), dict(inside), module
 
 
-def signals() -> list[LoadedSignal]:
+def signals() -> list[DiscoveredSignal]:
     """Return every signal once: the built-in ones in catalog order, then the others by name."""
     built_in = [
-        LoadedSignal(each.load(), each.name, DJANGO, each) for each in catalog.built_in().values()
+        DiscoveredSignal(each.load(), each.name, DJANGO, each)
+        for each in catalog.built_in().values()
     ]
     known = {id(each.signal) for each in built_in}
-    found: dict[int, list[_Place]] = {}
+    found: dict[int, list[_Reference]] = {}
     for path, namespace, module in _namespaces():
         for name, value in namespace.items():
             if issubclass(type(value), Signal) and id(value) not in known and _is_whole(value):
-                found.setdefault(id(value), []).append(_Place(value, path, name, module))
-    others = (min(places, key=_Place.unlikelihood).loaded() for places in found.values())
+                found.setdefault(id(value), []).append(_Reference(value, path, name, module))
+    others = (min(places, key=_Reference.rank).discovered() for places in found.values())
     return [*built_in, *sorted(others, key=lambda each: each.name)]
 
 
@@ -73,7 +74,7 @@ def _is_whole(signal: Signal) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class _Reference:
     """A name of a signal, in a module or a class."""
 
     signal: Signal
@@ -81,7 +82,7 @@ class _Place:
     name: str
     module: Namespace
 
-    def unlikelihood(self) -> tuple[bool, bool, bool, int, str]:
+    def rank(self) -> tuple[bool, bool, bool, int, str]:
         """Return a sort key that puts the defining place before those that import the signal."""
         home = self.module.get("__name__")
         kind = type(self.signal)
@@ -94,10 +95,10 @@ class _Place:
             self.path,  # the first name in that module
         )
 
-    def loaded(self) -> LoadedSignal:
+    def discovered(self) -> DiscoveredSignal:
         file = self.module.get("__file__")
         owner = owner_of(file) if type(file) is str else PROJECT
-        return LoadedSignal(self.signal, f"{self.path}.{self.name}", owner)
+        return DiscoveredSignal(self.signal, f"{self.path}.{self.name}", owner)
 
 
 def objects(wanted: set[int]) -> dict[int, tuple[Any, str]]:

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 from signals_demo.catalog.types import Family, LazyText
-from signals_demo.inspection.receivers import Audience, Listener
+from signals_demo.inspection.receivers import Receiver, SignalReceivers
 from signals_demo.serialize.model_info import model_named
 from signals_demo.serialize.source import DJANGO, OURS, PROJECT
 
@@ -31,7 +31,7 @@ class NoSuchName(LookupError):
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
+class ReceiverSelection:
     """What to select; an empty name selects all."""
 
     signal: str = ""
@@ -40,70 +40,70 @@ class Selection:
     problems: bool = False
 
     def __bool__(self) -> bool:
-        return self != Selection()
+        return self != ReceiverSelection()
 
-    def of(self, audiences: list[Audience]) -> list[Audience]:
+    def of(self, signals: list[SignalReceivers]) -> list[SignalReceivers]:
         """Return the selected signals with their selected receivers. Raise `NoSuchName`.
 
         An empty selection returns all signals, even those without receivers.
         """
-        exact = self._exact(audiences)
-        chosen = [each for each in audiences if not exact.signal or exact._is_signal(each)]
+        exact = self._exact(signals)
+        chosen = [each for each in signals if not exact.signal or exact._is_signal(each)]
         if not (exact.sender or exact.owner or exact.problems):
             return chosen
         wanted = [
-            replace(each, listeners=[one for one in each.listeners if exact._wants(each, one)])
+            replace(each, receivers=[one for one in each.receivers if exact._wants(each, one)])
             for each in chosen
         ]
-        return [each for each in wanted if each.listeners]
+        return [each for each in wanted if each.receivers]
 
-    def _exact(self, audiences: list[Audience]) -> "Selection":
+    def _exact(self, signals: list[SignalReceivers]) -> "ReceiverSelection":
         """Check that all names exist; return a copy with the exact spelling of the sender."""
-        senders = sender_labels(audiences)
+        senders = sender_labels(signals)
         sender = next((each for each in senders if each.lower() == self.sender.lower()), "")
-        if self.signal and not any(map(self._is_signal, audiences)):
-            raise NoSuchName("signal", self.signal, [each.name for each in audiences])
+        if self.signal and not any(map(self._is_signal, signals)):
+            raise NoSuchName("signal", self.signal, [each.name for each in signals])
         if self.sender and not sender:
             raise NoSuchName("sender", self.sender, senders)
-        if self.owner and self.owner not in (owners := owners_of(audiences)):
+        if self.owner and self.owner not in (owners := owners_of(signals)):
             raise NoSuchName("owner", self.owner, owners)
         return replace(self, sender=sender)
 
-    def _is_signal(self, audience: Audience) -> bool:
-        return self.signal in (audience.name, audience.path, audience.name.rpartition(".")[2])
+    def _is_signal(self, signal: SignalReceivers) -> bool:
+        return self.signal in (signal.name, signal.path, signal.name.rpartition(".")[2])
 
-    def _wants(self, audience: Audience, listener: Listener) -> bool:
+    def _wants(self, signal: SignalReceivers, receiver: Receiver) -> bool:
         return (
-            (not self.sender or self._is_heard_by(audience, listener))
-            and (not self.owner or listener.owner == self.owner)
-            and (not self.problems or bool(listener.problems))
+            (not self.sender or self._is_called_for(signal, receiver))
+            and (not self.owner or receiver.owner == self.owner)
+            and (not self.problems or bool(receiver.problems))
         )
 
-    def _is_heard_by(self, audience: Audience, listener: Listener) -> bool:
-        if listener.sender is not None:
-            return listener.sender.label == self.sender
-        if audience.family is None:
+    def _is_called_for(self, signal: SignalReceivers, receiver: Receiver) -> bool:
+        if receiver.sender is not None:
+            return receiver.sender.label == self.sender
+        if signal.family is None:
             return True
-        if audience.family is Family.AUTH:
+        if signal.family is Family.AUTH:
             return self.sender.lower() == settings.AUTH_USER_MODEL.lower()
-        return (audience.family is Family.MODEL) == (model_named(self.sender) is not None)
+        return (signal.family is Family.MODEL) == (model_named(self.sender) is not None)
 
 
-def without_own(audiences: list[Audience]) -> list[Audience]:
+def without_own(signals: list[SignalReceivers]) -> list[SignalReceivers]:
     """Return the signals with receivers other than Django's and ours, and those receivers."""
     others = [
-        replace(each, listeners=[one for one in each.listeners if one.owner not in OWN])
-        for each in audiences
+        replace(each, receivers=[one for one in each.receivers if one.owner not in OWN])
+        for each in signals
     ]
-    return [each for each in others if each.listeners]
+    return [each for each in others if each.receivers]
 
 
-def grouped(audiences: Iterable[Audience]) -> list[tuple[LazyText, list[Audience]]]:
+def grouped(signals: Iterable[SignalReceivers]) -> list[tuple[LazyText, list[SignalReceivers]]]:
     """Return the signals under headings: the built-in families, packages, the project."""
-    groups: dict[str, list[Audience]] = {}
-    for audience in audiences:
-        other = PROJECT if audience.loaded.owner == PROJECT else "packages"
-        groups.setdefault(audience.family or other, []).append(audience)
+    groups: dict[str, list[SignalReceivers]] = {}
+    for signal in signals:
+        other = PROJECT if signal.discovered.owner == PROJECT else "packages"
+        groups.setdefault(signal.family or other, []).append(signal)
     return [(label, groups[key]) for key, label in _GROUPS.items() if key in groups]
 
 
@@ -113,17 +113,17 @@ _GROUPS: dict[str, LazyText] = {family.value: family.label for family in Family}
 }
 
 
-def sender_labels(audiences: Iterable[Audience]) -> list[str]:
+def sender_labels(signals: Iterable[SignalReceivers]) -> list[str]:
     """Return the labels of all models, and of the other senders that receivers are for."""
     models = apps.get_models(include_auto_created=True, include_swapped=True)
     labels = {model._meta.label for model in models}
-    for audience in audiences:
-        labels |= {each.sender.label for each in audience.listeners if each.sender}
+    for signal in signals:
+        labels |= {each.sender.label for each in signal.receivers if each.sender}
     return sorted(labels - {""})
 
 
-def owners_of(audiences: Iterable[Audience]) -> list[str]:
+def owners_of(signals: Iterable[SignalReceivers]) -> list[str]:
     """Return the owners of receivers: the project, then packages, then Django and this app."""
-    found = {each.owner for audience in audiences for each in audience.listeners}
+    found = {each.owner for signal in signals for each in signal.receivers}
     packages = sorted(found - {PROJECT, *OWN})
     return [PROJECT, *packages, *(each for each in OWN if each in found)]

@@ -14,15 +14,15 @@ class Startup(NamedTuple):
     modules: frozenset[str]
 
 
-_noted: list[Startup] = []
+_found: list[Startup] = []
 
 
-def noted() -> Startup | None:
+def startup() -> Startup | None:
     """Return the moment, or None if it is unknown."""
-    return _noted[0] if _noted else None
+    return _found[0] if _found else None
 
 
-def note() -> None:
+def watch() -> None:
     """Arrange to note the moment. Calling it again changes nothing."""
     # Django calls this event's `set` once, right after the last `ready()`, and offers no hook.
     event: Any = getattr(apps, "ready_event", None)
@@ -33,7 +33,7 @@ def note() -> None:
 
     def set_and_note() -> None:
         del event.set
-        _noted.append(Startup(datetime.now(UTC), frozenset(sys.modules)))
+        _found.append(Startup(datetime.now(UTC), frozenset(sys.modules)))
         ready()
 
     event.set = set_and_note

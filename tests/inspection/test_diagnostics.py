@@ -18,8 +18,8 @@ from django.test.utils import isolate_apps
 from project.playground.apps import PlaygroundConfig
 from project.playground.models import Author, Book, Order
 from signals_demo.inspection import startup
-from signals_demo.inspection.diagnostics import LABELS, MANY, Forgotten, forgotten, judge
-from signals_demo.inspection.receivers import Listener, audiences
+from signals_demo.inspection.diagnostics import LABELS, MANY, Unimported, diagnose, unimported
+from signals_demo.inspection.receivers import Receiver, all_receivers
 from signals_demo.testing import capture_signals
 
 HERE = "tests.inspection.test_diagnostics"
@@ -51,22 +51,22 @@ def _nobody_listens() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take this module for one that was imported in time; the modules of tests are not."""
-    start = startup.noted()
+    start = startup.startup()
     assert start is not None
     now = startup.Startup(start.at, start.modules | {HERE})
-    monkeypatch.setattr(startup, "_noted", [now])
+    monkeypatch.setattr(startup, "_found", [now])
 
 
-def judged(signal: str = f"{HERE}.paid") -> list[Listener]:
+def diagnosed(signal: str = f"{HERE}.paid") -> list[Receiver]:
     """Return the receivers of a signal that no project is without."""
-    found = audiences()
-    judge(found)
-    (listeners,) = [each.listeners for each in found if each.name == signal]
+    found = all_receivers()
+    diagnose(found)
+    (listeners,) = [each.receivers for each in found if each.name == signal]
     return [each for each in listeners if each.owner == "project"]
 
 
 def codes(signal: str = f"{HERE}.paid") -> list[list[str]]:
-    return [[problem.code for problem in each.problems] for each in judged(signal)]
+    return [[problem.code for problem in each.problems] for each in diagnosed(signal)]
 
 
 def loaded_as(name: str, path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
@@ -83,7 +83,7 @@ def loaded_as(name: str, path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleT
 def test_every_code_has_a_label_and_every_problem_says_how_to_fix_it() -> None:
     paid.connect(plain)
     paid.connect(plain, dispatch_uid="mail")
-    (problem,) = judged()[1].problems
+    (problem,) = diagnosed()[1].problems
     assert problem.code in LABELS
     assert "number 1" in problem.message
     assert problem.message.endswith(".")
@@ -91,17 +91,17 @@ def test_every_code_has_a_label_and_every_problem_says_how_to_fix_it() -> None:
 
 
 def test_nothing_looks_wrong_about_the_demo_project() -> None:
-    found = audiences()
-    judge(found)
+    found = all_receivers()
+    diagnose(found)
     # Modules of tests are imported late, and listen.
     wrong = {
         each.name
-        for audience in found
-        for each in audience.listeners
+        for signal in found
+        for each in signal.receivers
         if each.problems and not each.name.startswith("tests.")
     }
     assert wrong == set()
-    assert forgotten() == []
+    assert unimported() == []
 
 
 # twice
@@ -150,7 +150,7 @@ def test_a_module_that_is_imported_under_two_names(
     modules = [loaded_as(name, path, monkeypatch) for name in ("shop.receivers", "receivers")]
     for module in modules:
         paid.connect(module.send_mail)
-    (problem,) = [each for each in judged()[1].problems if each.code == "twice"]
+    (problem,) = [each for each in diagnosed()[1].problems if each.code == "twice"]
     assert "shop.receivers and receivers" in problem.message
 
 
@@ -181,7 +181,7 @@ def test_receivers_that_pile_up_are_one_line() -> None:
     paid.connect(plain)
     pile_up(MANY + 5)
     paid.connect(notifier.on_paid)
-    found = judged()
+    found = diagnosed()
     assert [each.count for each in found] == [1, MANY + 5, 1]
     assert [each.position for each in found] == [1, 2, MANY + 7]
     (problem,) = [each for each in found[1].problems if each.code == "many"]
@@ -190,7 +190,7 @@ def test_receivers_that_pile_up_are_one_line() -> None:
 
 def test_a_few_of_one_line_do_not_pile_up() -> None:
     pile_up(MANY - 1)
-    assert [each.count for each in judged()] == [1] * (MANY - 1)
+    assert [each.count for each in diagnosed()] == [1] * (MANY - 1)
     assert "many" not in [code for found in codes() for code in found]
 
 
@@ -269,8 +269,8 @@ def test_a_receiver_without_kwargs() -> None:
 def found_never(signal: str, receiver: Callable[..., None] = plain) -> list[tuple[str, str]]:
     return [
         (problem.message, problem.fix)
-        for each in judged(signal)
-        if each.receiver is receiver
+        for each in diagnosed(signal)
+        if each.callback is receiver
         for problem in each.problems
         if problem.code == "never"
     ]
@@ -338,7 +338,7 @@ def test_senders_that_are_right(signal: str, sender: Any) -> None:
 def test_what_is_never_called_is_not_called_twice() -> None:
     signals.post_save.connect(plain, sender=Base)
     signals.post_save.connect(plain)
-    found = {each.position: [p.code for p in each.problems] for each in judged("post_save")}
+    found = {each.position: [p.code for p in each.problems] for each in diagnosed("post_save")}
     assert [found[each] for each in sorted(found)][-2:] == [["never"], []]
 
 
@@ -353,7 +353,7 @@ def test_a_module_that_is_imported_late(tmp_path: Path, monkeypatch: pytest.Monk
     signals.pre_save.connect(late.receive)
     signals.pre_save.connect(command.receive, sender=Order)
     signals.pre_save.connect(apps.get_app_config)  # of Django
-    first, second = judged("pre_save")
+    first, second = diagnosed("pre_save")
     (problem,) = first.problems
     assert problem.code == "late"
     assert "shop_that_is_late" in problem.message
@@ -390,6 +390,6 @@ def test_a_module_that_nothing_imports(
     config = ShopConfig("forgetful", module)
     monkeypatch.setitem(apps.app_configs, "forgetful", config)
     file = f"{tmp_path.name}/{name}.py"
-    assert forgotten() == [Forgotten(f"forgetful.{name}", file)] * found
+    assert unimported() == [Unimported(f"forgetful.{name}", file)] * found
     monkeypatch.setitem(sys.modules, f"forgetful.{name}", ModuleType(name))
-    assert forgotten() == []
+    assert unimported() == []

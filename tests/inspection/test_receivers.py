@@ -16,7 +16,7 @@ from django.utils.functional import SimpleLazyObject
 
 from project.playground.models import Book, Order
 from signals_demo import catalog
-from signals_demo.inspection.receivers import Audience, Listener, audiences
+from signals_demo.inspection.receivers import Receiver, SignalReceivers, all_receivers
 from signals_demo.testing import capture_signals
 
 paid = Signal()
@@ -84,17 +84,17 @@ def _nobody_listens() -> Iterator[None]:
         signal.receivers.clear()
 
 
-def audience(name: str) -> Audience:
-    (found,) = [each for each in audiences() if each.name == name]
+def receivers_of(name: str) -> SignalReceivers:
+    (found,) = [each for each in all_receivers() if each.name == name]
     return found
 
 
-def listeners(signal: str = f"{HERE}.paid") -> list[Listener]:
-    return audience(signal).listeners
+def receivers(signal: str = f"{HERE}.paid") -> list[Receiver]:
+    return receivers_of(signal).receivers
 
 
-def only() -> Listener:
-    (found,) = listeners()
+def only() -> Receiver:
+    (found,) = receivers()
     return found
 
 
@@ -110,24 +110,24 @@ def module_named(name: str, monkeypatch: pytest.MonkeyPatch, **names: Any) -> Mo
 
 def test_every_built_in_signal_comes_first_and_under_its_name() -> None:
     built_in = list(catalog.built_in())
-    found = audiences()
+    found = all_receivers()
     assert [each.name for each in found[: len(built_in)]] == built_in
-    assert {each.loaded.owner for each in found[: len(built_in)]} == {"django"}
-    assert audience("post_save").path == "django.db.models.signals.post_save"
+    assert {each.discovered.owner for each in found[: len(built_in)]} == {"django"}
+    assert receivers_of("post_save").path == "django.db.models.signals.post_save"
 
 
 def test_each_signal_is_found_once() -> None:
-    found = [id(each.loaded.signal) for each in audiences()]
+    found = [id(each.discovered.signal) for each in all_receivers()]
     assert len(found) == len(set(found))
-    names = [each.name for each in audiences()]
+    names = [each.name for each in all_receivers()]
     assert f"{HERE}.paid" in names
     assert f"{HERE}.also_paid" not in names
 
 
 def test_a_signal_of_a_class_is_found() -> None:
-    found = audience(f"{HERE}.Till.opened")
-    assert found.loaded.signal is Till.opened
-    assert (found.family, found.loaded.owner) == (None, "project")
+    found = receivers_of(f"{HERE}.Till.opened")
+    assert found.discovered.signal is Till.opened
+    assert (found.family, found.discovered.owner) == (None, "project")
 
 
 def test_a_signal_is_named_after_the_module_that_defines_it(
@@ -137,7 +137,7 @@ def test_a_signal_is_named_after_the_module_that_defines_it(
     module_named("a_shop", monkeypatch, refunded=refunded)
     module_named("z_shop.events", monkeypatch, Signal=Signal, refunded=refunded)
     module_named("b_shop", monkeypatch, refunded=refunded)
-    assert audience("z_shop.events.refunded").loaded.signal is refunded
+    assert receivers_of("z_shop.events.refunded").discovered.signal is refunded
 
 
 def test_a_signal_that_a_package_exports_is_named_after_its_module_of_signals(
@@ -146,13 +146,13 @@ def test_a_signal_that_a_package_exports_is_named_after_its_module_of_signals(
     refunded = Signal()
     module_named("shop", monkeypatch, Signal=Signal, refunded=refunded)
     module_named("shop.signals", monkeypatch, Signal=Signal, refunded=refunded)
-    assert audience("shop.signals.refunded").loaded.signal is refunded
+    assert receivers_of("shop.signals.refunded").discovered.signal is refunded
 
 
 def test_whose_signal_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     file = "/venv/lib/python3/site-packages/parcels/signals.py"
     module_named("parcels.signals", monkeypatch, __file__=file, Signal=Signal, sent=Signal())
-    assert audience("parcels.signals.sent").loaded.owner == "parcels"
+    assert receivers_of("parcels.signals.sent").discovered.owner == "parcels"
 
 
 def test_looking_loads_and_evaluates_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,12 +184,12 @@ def test_looking_loads_and_evaluates_nothing(monkeypatch: pytest.MonkeyPatch) ->
         Hostile=hostile,
         found=Signal(),
     )
-    assert audience("hostile.found").listeners == []
+    assert receivers_of("hostile.found").receivers == []
 
 
 def test_a_signal_that_was_never_set_up_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
     module_named("odd", monkeypatch, broken=Signal.__new__(Signal), whole=Signal())
-    assert [each.name for each in audiences() if each.name.startswith("odd.")] == ["odd.whole"]
+    assert [each.name for each in all_receivers() if each.name.startswith("odd.")] == ["odd.whole"]
 
 
 # The receivers
@@ -236,7 +236,7 @@ def test_what_is_not_written_in_python() -> None:
 
 
 def test_whose_receiver_it_is() -> None:
-    assert {each.owner for each in listeners("post_migrate")} >= {"django", "signals_demo"}
+    assert {each.owner for each in receivers("post_migrate")} >= {"django", "signals_demo"}
     namespace: dict[str, Any] = {"__name__": "parcels.receivers"}
     file = "/venv/lib/python3.11/site-packages/parcels/receivers.py"
     exec(compile("def send(**kwargs): ...", file, "exec"), namespace)
@@ -247,7 +247,7 @@ def test_whose_receiver_it_is() -> None:
 def test_weak_and_strong_sync_and_async() -> None:
     paid.connect(plain)
     paid.connect(later, weak=False)
-    assert [(each.is_weak, each.is_async) for each in listeners()] == [
+    assert [(each.is_weak, each.is_async) for each in receivers()] == [
         (True, False), (False, True),
     ]  # fmt: skip
 
@@ -255,7 +255,7 @@ def test_weak_and_strong_sync_and_async() -> None:
 def test_asynchronous_receivers_come_after_the_others() -> None:
     for each in (later, plain, wrapped):
         paid.connect(each)
-    found = [(each.position, each.short_name) for each in listeners()]
+    found = [(each.position, each.short_name) for each in receivers()]
     assert found == [(1, "plain"), (2, "wrapped"), (3, "later")]
 
 
@@ -268,7 +268,7 @@ def test_the_order_is_that_in_which_they_are_called() -> None:
     for name in "cab":
         paid.connect(receiver(name), weak=False, dispatch_uid=name)
     paid.send(sender=None)
-    assert [each.dispatch_uid for each in listeners()] == called == ["c", "a", "b"]
+    assert [each.dispatch_uid for each in receivers()] == called == ["c", "a", "b"]
 
 
 @pytest.mark.parametrize(
@@ -294,7 +294,7 @@ def test_dead_receivers_are_left_out() -> None:
     paid.connect(plain)
     del vanishing
     gc.collect()
-    assert [each.short_name for each in listeners()] == ["plain"]
+    assert [each.short_name for each in receivers()] == ["plain"]
 
 
 def test_looking_calls_no_receiver_and_changes_nothing() -> None:
@@ -343,7 +343,7 @@ def test_any_sender() -> None:
 def test_a_model_that_is_named_before_it_is_made() -> None:
     signals.post_save.connect(plain, sender="playground.Order")
     try:
-        (found,) = [each for each in listeners("post_save") if each.short_name == "plain"]
+        (found,) = [each for each in receivers("post_save") if each.short_name == "plain"]
     finally:
         signals.post_save.disconnect(plain, sender="playground.Order")
     assert found.sender is not None
@@ -362,10 +362,10 @@ def test_a_sender_that_nothing_names_is_admitted() -> None:
 def test_a_receiver_goes_with_its_sender() -> None:
     sender = Notifier()
     paid.connect(plain, sender=sender)
-    assert len(listeners()) == 1
+    assert len(receivers()) == 1
     del sender
     gc.collect()
-    assert listeners() == []
+    assert receivers() == []
 
 
 # In tests our own receivers rest
@@ -373,10 +373,10 @@ def test_a_receiver_goes_with_its_sender() -> None:
 
 def test_receivers_that_rest_are_listed_in_their_places() -> None:
     with capture_signals():
-        before = [each.name for each in listeners("pre_save")]
+        before = [each.name for each in receivers("pre_save")]
     User(username="somebody")  # nobody wants this event, so ours go to rest
     assert not any(
         str(entry[0][0]).startswith("signals_demo") for entry in signals.pre_init.receivers
     )
-    assert [each.name for each in listeners("pre_save")] == before
-    assert [each.owner for each in listeners("pre_init")] == ["signals_demo"]
+    assert [each.name for each in receivers("pre_save")] == before
+    assert [each.owner for each in receivers("pre_init")] == ["signals_demo"]

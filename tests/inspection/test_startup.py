@@ -10,16 +10,16 @@ from tests.recording import Project
 
 
 def test_the_moment_is_noted() -> None:
-    start = startup.noted()
+    start = startup.startup()
     assert start is not None
     assert {"project.playground.receivers", "django.contrib.admin"} <= start.modules
     assert __name__ not in start.modules
 
 
 def test_noting_again_changes_nothing() -> None:
-    start = startup.noted()
-    startup.note()
-    assert startup.noted() is start
+    start = startup.startup()
+    startup.watch()
+    assert startup.startup() is start
     assert "set" not in vars(apps.ready_event)
 
 
@@ -39,9 +39,9 @@ def test_what_a_later_app_imports_counts(tmp_path: Path) -> None:
     done = project.run(
         """
         from django.apps import apps
-        from signals_demo.inspection.startup import noted
+        from signals_demo.inspection.startup import startup
         import colorsys
-        modules = noted().modules
+        modules = startup().modules
         print(apps.ready_event.is_set(), "wave" in modules, "colorsys" in modules)
         """
     )

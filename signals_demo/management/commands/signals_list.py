@@ -11,9 +11,9 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser, no_translations
 
-from signals_demo.inspection.diagnostics import Forgotten, forgotten, judge
-from signals_demo.inspection.receivers import Audience, Listener, audiences
-from signals_demo.inspection.selection import NoSuchName, Selection, grouped, without_own
+from signals_demo.inspection.diagnostics import Unimported, diagnose, unimported
+from signals_demo.inspection.receivers import Receiver, SignalReceivers, all_receivers
+from signals_demo.inspection.selection import NoSuchName, ReceiverSelection, grouped, without_own
 from signals_demo.management.output import TEXT, written
 from signals_demo.management.terminal import printable
 from signals_demo.serialize.source import PROJECT
@@ -63,14 +63,14 @@ class Command(BaseCommand):
     @no_translations  # so that the JSON is the same everywhere
     def handle(self, *args: Any, **options: Any) -> None:
         self._load_site()
-        found = audiences()
-        judge(found)
-        wanted = Selection(
+        found = all_receivers()
+        diagnose(found)
+        wanted = ReceiverSelection(
             signal=options["signal"], sender=options["sender"], problems=options["problems"]
         )
         chosen = self._chosen(found, wanted)
         shown = chosen if options["all"] or wanted.signal else without_own(chosen)
-        missing = [] if wanted.signal or wanted.sender else forgotten()
+        missing = [] if wanted.signal or wanted.sender else unimported()
         with written(self.stdout, TEXT):
             if options["json"]:
                 self.stdout.write(json.dumps(_as_json(shown, missing), indent=2))
@@ -80,7 +80,9 @@ class Command(BaseCommand):
         if options["fail"] and _wrong(shown, missing):
             raise CommandError("There are problems.")
 
-    def _chosen(self, found: list[Audience], wanted: Selection) -> list[Audience]:
+    def _chosen(
+        self, found: list[SignalReceivers], wanted: ReceiverSelection
+    ) -> list[SignalReceivers]:
         try:
             return wanted.of(found)
         except NoSuchName as error:
@@ -96,16 +98,18 @@ class Command(BaseCommand):
             except Exception as error:  # noqa: BLE001 - the project's; the rest is shown anyway
                 self.stderr.write(f"{module} cannot be imported: {error}")
 
-    def _tell(self, chosen: list[Audience], missing: list[Forgotten]) -> None:
+    def _tell(self, chosen: list[SignalReceivers], missing: list[Unimported]) -> None:
         for title, group in grouped(chosen):
             self.stdout.write(self.style.MIGRATE_HEADING(str(title)))
-            for audience in group:
-                self._tell_signal(audience)
+            for signal in group:
+                self._tell_signal(signal)
         for each in missing:
             self.stdout.write(printable(each.file))
             self._warn(f"{each.message} {each.fix}")
 
-    def _sum_up(self, shown: list[Audience], missing: list[Forgotten], *, left_out: int) -> None:
+    def _sum_up(
+        self, shown: list[SignalReceivers], missing: list[Unimported], *, left_out: int
+    ) -> None:
         total, wrong = _total(shown), _wrong(shown, missing)
         if wrong:
             verdict = self.style.WARNING(f"{wrong:,} {'has' if wrong == 1 else 'have'} problems.")
@@ -115,12 +119,12 @@ class Command(BaseCommand):
         if left_out:
             self.stdout.write(f"{left_out:,} of Django and signals_demo not shown; use --all.")
 
-    def _tell_signal(self, audience: Audience) -> None:
-        silence = "" if audience.listeners else ": no receivers"
-        self.stdout.write(f"  {self.style.MIGRATE_LABEL(printable(audience.name))}{silence}")
-        lines = [text for each in audience.listeners for text in (_what(each), _where(each))]
+    def _tell_signal(self, signal: SignalReceivers) -> None:
+        silence = "" if signal.receivers else ": no receivers"
+        self.stdout.write(f"  {self.style.MIGRATE_LABEL(printable(signal.name))}{silence}")
+        lines = [text for each in signal.receivers for text in (_what(each), _where(each))]
         column = min(max(map(len, lines), default=0), LEFT) + 2
-        for each in audience.listeners:
+        for each in signal.receivers:
             self._tell_pair(f"{each.position:>4}  ", _what(each), column, _for_whom(each))
             self._tell_pair(MARGIN, _where(each), column, _how(each))
             for problem in each.problems:
@@ -140,69 +144,69 @@ class Command(BaseCommand):
             self.stdout.write(self.style.WARNING(line))
 
 
-def _listeners(chosen: list[Audience]) -> Iterator[Listener]:
-    return (listener for audience in chosen for listener in audience.listeners)
+def _receivers(chosen: list[SignalReceivers]) -> Iterator[Receiver]:
+    return (receiver for signal in chosen for receiver in signal.receivers)
 
 
-def _total(chosen: list[Audience]) -> int:
-    return sum(each.count for each in _listeners(chosen))
+def _total(chosen: list[SignalReceivers]) -> int:
+    return sum(each.count for each in _receivers(chosen))
 
 
-def _wrong(chosen: list[Audience], missing: list[Forgotten]) -> int:
-    return sum(bool(each.problems) for each in _listeners(chosen)) + len(missing)
+def _wrong(chosen: list[SignalReceivers], missing: list[Unimported]) -> int:
+    return sum(bool(each.problems) for each in _receivers(chosen)) + len(missing)
 
 
-def _what(listener: Listener) -> str:
-    times = f" \N{MULTIPLICATION SIGN} {listener.count}" if listener.count > 1 else ""
-    return printable(listener.short_name) + times
+def _what(receiver: Receiver) -> str:
+    times = f" \N{MULTIPLICATION SIGN} {receiver.count}" if receiver.count > 1 else ""
+    return printable(receiver.short_name) + times
 
 
-def _where(listener: Listener) -> str:
-    return printable(listener.where)
+def _where(receiver: Receiver) -> str:
+    return printable(receiver.where)
 
 
-def _for_whom(listener: Listener) -> str:
-    if listener.sender is None:
+def _for_whom(receiver: Receiver) -> str:
+    if receiver.sender is None:
         return "any sender"
-    return printable(listener.sender.label) or "an unnamed sender"
+    return printable(receiver.sender.label) or "an unnamed sender"
 
 
-def _how(listener: Listener) -> str:
-    owner = "" if listener.owner == PROJECT else listener.owner
-    weak = "weak" if listener.is_weak else "strong"
-    is_async = "async" if listener.is_async else ""
-    uid = f"uid {printable(listener.dispatch_uid)}" if listener.dispatch_uid else ""
+def _how(receiver: Receiver) -> str:
+    owner = "" if receiver.owner == PROJECT else receiver.owner
+    weak = "weak" if receiver.is_weak else "strong"
+    is_async = "async" if receiver.is_async else ""
+    uid = f"uid {printable(receiver.dispatch_uid)}" if receiver.dispatch_uid else ""
     return ", ".join(filter(None, [owner, weak, is_async, uid]))
 
 
-def _as_json(chosen: list[Audience], missing: list[Forgotten]) -> dict[str, Any]:
+def _as_json(chosen: list[SignalReceivers], missing: list[Unimported]) -> dict[str, Any]:
     return {
         "pid": os.getpid(),
         "signals": [
             {
-                "name": audience.name,
-                "path": audience.path,
-                "family": audience.family,
-                "owner": audience.loaded.owner,
-                "receivers": [_listener_as_json(each) for each in audience.listeners],
+                "name": signal.name,
+                "path": signal.path,
+                "family": signal.family,
+                "owner": signal.discovered.owner,
+                "receivers": [_receiver_as_json(each) for each in signal.receivers],
             }
-            for audience in chosen
+            for signal in chosen
         ],
         "not_imported": [asdict(each) for each in missing],
     }
 
 
-def _listener_as_json(listener: Listener) -> dict[str, Any]:
+def _receiver_as_json(receiver: Receiver) -> dict[str, Any]:
     return {
-        "position": listener.position,
-        "count": listener.count,
-        "name": listener.name,
-        "file": listener.file,
-        "line": listener.line,
-        "owner": listener.owner,
-        "sender": listener.sender and listener.sender.label,
-        "dispatch_uid": listener.dispatch_uid,
-        "weak": listener.is_weak,
-        "async": listener.is_async,
-        "problems": [problem._asdict() for problem in listener.problems],
+        "position": receiver.position,
+        "count": receiver.count,
+        "name": receiver.name,
+        "file": receiver.file,
+        "line": receiver.line,
+        "owner": receiver.owner,
+        "sender": receiver.sender and receiver.sender.label,
+        "dispatch_uid": receiver.dispatch_uid,
+        "weak": receiver.is_weak,
+        "async": receiver.is_async,
+        "problems": [problem._asdict() for problem in receiver.problems],
     }

@@ -1,4 +1,4 @@
-"""Who is listening to which signal in this process, and what looks wrong about it."""
+"""The receivers of each signal in this process, and their problems."""
 
 import os
 from dataclasses import dataclass
@@ -9,18 +9,18 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from signals_demo.catalog.types import LazyText
-from signals_demo.inspection.diagnostics import LABELS, forgotten, judge
-from signals_demo.inspection.receivers import Audience, Listener, Problem, audiences
+from signals_demo.inspection.diagnostics import LABELS, diagnose, unimported
+from signals_demo.inspection.receivers import Problem, Receiver, SignalReceivers, all_receivers
 from signals_demo.inspection.selection import (
     OWN,
     NoSuchName,
-    Selection,
+    ReceiverSelection,
     grouped,
     owners_of,
     sender_labels,
     without_own,
 )
-from signals_demo.inspection.startup import noted
+from signals_demo.inspection.startup import startup
 from signals_demo.serialize.source import DJANGO, OURS, PROJECT, PYTHON
 from signals_demo.web.page import LogAdmin, render
 
@@ -36,38 +36,38 @@ _OWNERS: dict[str, LazyText] = {
 class Row:
     """A receiver on the page."""
 
-    listener: Listener
+    receiver: Receiver
 
     @property
     def owner(self) -> LazyText:
         """Return whose code it is, for people."""
-        return _OWNERS.get(self.listener.owner, self.listener.owner)
+        return _OWNERS.get(self.receiver.owner, self.receiver.owner)
 
     @property
     def problems(self) -> list[tuple[LazyText, Problem]]:
         """Return what looks wrong, each with a word or two for its badge."""
-        return [(LABELS[problem.code], problem) for problem in self.listener.problems]
+        return [(LABELS[problem.code], problem) for problem in self.receiver.problems]
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
     """A signal on the page: the receivers that are shown, and how many more there are."""
 
-    audience: Audience
+    signal: SignalReceivers
     rows: list[Row]
     more: int = 0
 
     @classmethod
-    def of(cls, audience: Audience) -> "Section":
-        """Leave out what is there in every project, where others listen too."""
-        rows = list(map(Row, audience.listeners))
-        others = [row for row in rows if row.listener.owner not in OWN] or rows
-        return cls(audience, others, len(rows) - len(others))
+    def of(cls, signal: SignalReceivers) -> "Section":
+        """Leave out what is there in every project, where there are other receivers."""
+        rows = list(map(Row, signal.receivers))
+        others = [row for row in rows if row.receiver.owner not in OWN] or rows
+        return cls(signal, others, len(rows) - len(others))
 
     @property
     def css_class(self) -> str:
         """Return the class that gives the family's colour."""
-        return f"signals-{self.audience.family or 'other'}"
+        return f"signals-{self.signal.family or 'other'}"
 
 
 def _remark(error: NoSuchName) -> str:
@@ -78,30 +78,30 @@ def _remark(error: NoSuchName) -> str:
     return text.format(name=error.name, near=error.near)
 
 
-def _sections(chosen: list[Audience], wanted: Selection) -> list[Section]:
+def _sections(chosen: list[SignalReceivers], wanted: ReceiverSelection) -> list[Section]:
     if wanted.signal or wanted.owner:
-        return [Section(audience, list(map(Row, audience.listeners))) for audience in chosen]
+        return [Section(signal, list(map(Row, signal.receivers))) for signal in chosen]
     return list(map(Section.of, chosen))
 
 
-def _asked_for(request: HttpRequest) -> Selection:
+def _asked_for(request: HttpRequest) -> ReceiverSelection:
     names = {key: request.GET.get(key, "").strip() for key in ("signal", "sender", "owner")}
-    return Selection(**names, problems="problems" in request.GET)
+    return ReceiverSelection(**names, problems="problems" in request.GET)
 
 
 def show(log: LogAdmin, request: HttpRequest) -> HttpResponse:
     """Show the receivers that are asked for."""
     wanted = _asked_for(request)
-    found = audiences()
-    judge(found)
+    found = all_receivers()
+    diagnose(found)
     remark = ""
     try:
         chosen = wanted.of(found)
     except NoSuchName as error:
-        remark, wanted, chosen = _remark(error), Selection(), found
+        remark, wanted, chosen = _remark(error), ReceiverSelection(), found
     loud = chosen if wanted.signal or wanted.owner else without_own(chosen)
-    names = {audience.name for audience in loud}
-    wrong = sum(bool(each.problems) for audience in found for each in audience.listeners)
+    names = {signal.name for signal in loud}
+    wrong = sum(bool(each.problems) for signal in found for each in signal.receivers)
     return render(
         log,
         request,
@@ -115,19 +115,17 @@ def show(log: LogAdmin, request: HttpRequest) -> HttpResponse:
         is_narrow=bool(wanted.signal or wanted.sender or wanted.owner),
         wanted=wanted,
         remark=remark,
-        forgotten=forgotten(),
+        unimported=unimported(),
         wrong=wrong,
         choices=_choices(found),
         pid=str(os.getpid()),  # a number would get thousands separators
-        start=noted(),
+        start=startup(),
     )
 
 
-def _choices(found: list[Audience]) -> dict[str, Any]:
+def _choices(found: list[SignalReceivers]) -> dict[str, Any]:
     return {
-        "signals": [
-            (title, [audience.name for audience in group]) for title, group in grouped(found)
-        ],
+        "signals": [(title, [signal.name for signal in group]) for title, group in grouped(found)],
         "senders": sender_labels(found),
         "owners": [(owner, _OWNERS.get(owner, owner)) for owner in owners_of(found)],
     }
