@@ -10,7 +10,8 @@ from django.utils.module_loading import import_string
 import signals_demo
 
 ROOT = Path(__file__).resolve().parent.parent
-FOLDERS = (ROOT, ROOT / "tests", Path(signals_demo.__file__).parent)
+PACKAGE = Path(signals_demo.__file__).parent
+FOLDERS = (ROOT, ROOT / "tests", PACKAGE, PACKAGE.parent)
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(ROOT.glob("docs/*.md"))]
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
