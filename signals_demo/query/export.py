@@ -32,6 +32,7 @@ _FORMULA = tuple(
     "=+-@\t\r\n\N{FULLWIDTH EQUALS SIGN}\N{FULLWIDTH PLUS SIGN}"
     "\N{FULLWIDTH HYPHEN-MINUS}\N{FULLWIDTH COMMERCIAL AT}"
 )
+_INVISIBLE = " \ufeff\u200b\u200c\u200d\u2060\u00a0\u00ad"
 # What a terminal or a viewer may take for an order; a lone carriage return overwrites a line.
 _ORDERS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]|\r(?!\n)")
 
@@ -81,7 +82,8 @@ def _cell(name: str, row: Row) -> Any:
     if not isinstance(value, str):
         return value
     text = _without_orders(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    # Spreadsheets pass over what cannot be seen before they look for a formula.
+    return f"'{text}" if text.lstrip(_INVISIBLE).startswith(_FORMULA) else text
 
 
 def _csv_text(rows: Iterable[list[Any]]) -> str:

@@ -173,11 +173,22 @@ def _user(sender: Any, named: Named) -> Description:
 
 
 def _login_failed(sender: Any, named: Named) -> Description:
-    arguments = {
-        "credentials": jsonable(named.get("credentials"), redactor()),
-        "request": _request(named.get("request")),
+    request = named.get("request")
+    credentials = _credentials(named.get("credentials"), request)
+    return _about(sender, {"credentials": credentials, "request": _request(request)})
+
+
+def _credentials(credentials: Any, request: Any) -> Any:
+    """Mask what logs people in, and what `sensitive_post_parameters` says of the request."""
+    shown = jsonable(credentials, redactor())
+    if type(shown) is not dict:
+        return shown
+    sensitive = getattr(request, "__dict__", {}).get("sensitive_post_parameters", ())
+    is_secret = redactor().names.is_secret_when_sent
+    return {
+        name: MASK if sensitive == "__ALL__" or name in sensitive or is_secret(name) else value
+        for name, value in shown.items()
     }
-    return _about(sender, arguments)
 
 
 def _request_started(sender: Any, named: Named) -> Description:

@@ -53,7 +53,8 @@ def wsgi_trace(environ: Environ) -> Trace:
     method = environ.get("REQUEST_METHOD", "")
     return Trace(
         "request",
-        cut(f"{method} {path or '/'}", 200),
+        f"{method} {path or '/'}",
+        path_info=inside,
         is_poll=is_ignored(method, path, inside),
         trace_id=trace_id_of(str(environ.get("HTTP_TRACEPARENT", ""))),
         remote_address=client_address(
@@ -66,10 +67,12 @@ def asgi_trace(scope: ASGIScope) -> Trace:
     """Return the trace of an ASGI request."""
     client = scope.get("client") or ("",)
     method, path = scope.get("method", ""), scope.get("path") or ""
+    inside = path.removeprefix(get_script_prefix(scope))
     return Trace(
         "request",
-        cut(f"{method} {path or '/'}", 200),
-        is_poll=is_ignored(method, path, path.removeprefix(get_script_prefix(scope))),
+        f"{method} {path or '/'}",
+        path_info=inside,
+        is_poll=is_ignored(method, path, inside),
         trace_id=trace_id_of(header_of(scope, b"traceparent")),
         remote_address=client_address(str(client[0]), header_of(scope, b"x-forwarded-for")),
     )

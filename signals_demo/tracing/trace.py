@@ -9,8 +9,10 @@ from django.http import HttpRequest
 
 from signals_demo.forks import after_fork
 from signals_demo.serialize.limits import cut
+from signals_demo.serialize.model_info import redactor
 from signals_demo.serialize.names import key_text
 from signals_demo.serialize.raw import primary_key, unwrapped
+from signals_demo.serialize.secret_paths import masked_path
 
 
 class Actor(NamedTuple):
@@ -44,8 +46,8 @@ class Trace:
     """One unit of work: a request, a command, a task, a `trace()` block, a thread."""
 
     __slots__ = (
-        "actor", "is_over", "is_poll", "latest", "making", "origin", "origin_name", "positions",
-        "remote_address", "request", "runs", "stored_without_actor", "trace_id",
+        "_name", "_path_info", "actor", "is_over", "is_poll", "latest", "making", "origin",
+        "positions", "remote_address", "request", "runs", "stored_without_actor", "trace_id",
     )  # fmt: skip
 
     def __init__(
@@ -57,9 +59,12 @@ class Trace:
         actor: Actor | None = None,
         remote_address: str = "",
         is_poll: bool = False,
+        path_info: str = "",
     ) -> None:
         self.origin = origin
-        self.origin_name = name
+        self._name = name
+        # Of a request: the end of its name, in which secrets have yet to be masked.
+        self._path_info = path_info
         self.trace_id = trace_id or f"{_random.getrandbits(128):032x}"
         self.actor = actor
         self.remote_address = remote_address
@@ -72,6 +77,19 @@ class Trace:
         self.runs: dict[Any, Any] = {}
         self.making: Any = None
         self.latest: Any = None
+
+    @property
+    def origin_name(self) -> str:
+        """Return the name of a request, a command, a task or a block, without secrets.
+
+        The URL patterns that know which part of a path is one are loaded by the time that an
+        event is stored, and the project's thread does not wait for the search.
+        """
+        if self._path_info:
+            known = {} if self.request is None else self.request.__dict__
+            path = masked_path(self._path_info, redactor(), known.get("urlconf"))
+            self._name, self._path_info = self._name.removesuffix(self._path_info) + path, ""
+        return cut(self._name, 200)
 
     def find_actor(self) -> Actor | None:
         """Return the actor, looking at a user that the host has loaded by now."""

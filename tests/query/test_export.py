@@ -108,6 +108,7 @@ def test_times_are_in_utc_also_without_time_zones(settings: Any, event: SignalEv
 
 WIDE = ("EQUALS SIGN", "PLUS SIGN", "HYPHEN-MINUS", "COMMERCIAL AT")
 HOSTILE = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r\n=1", "\n=1"]
+HOSTILE += ["\ufeff=1", "\u200b=1", " =1", "\u00a0\ufeff+1", "\u2060@SUM(A1)"]
 HOSTILE += [f"{unicodedata.lookup(f'FULLWIDTH {name}')}1" for name in WIDE]
 
 
