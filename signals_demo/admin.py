@@ -4,6 +4,7 @@ import re
 from typing import Any
 from urllib.parse import urlencode
 
+import django
 from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import quote, unquote
@@ -68,11 +69,6 @@ class SignalEventAdmin(LogAdmin):
     )
     change_list_template = "admin/signals_demo/signalevent/change_list.html"
 
-    @property
-    def media(self) -> Media:
-        """Return the style sheets alone: only the list needs one of the admin's scripts."""
-        return Media(css={"all": ["signals_demo/events.css", "signals_demo/admin.css"]})
-
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Refuse: only a signal makes an event."""
         return False
@@ -115,7 +111,7 @@ class SignalEventAdmin(LogAdmin):
             "is_switched_off": not config().enabled,
             "search_forms": FORMS,
             "was_refused": ERROR_FLAG in request.GET,
-            "media": self.media + Media(js=["admin/js/actions.js"]),
+            "media": Media(js=["admin/js/actions.js"]),
         }
         return super().changelist_view(request, context | (extra_context or {}))
 
@@ -241,10 +237,8 @@ class SignalEventAdmin(LogAdmin):
             "subtitle": None,
             "opts": self.opts,
             "original": event,
-            "has_view_permission": True,
-            "errors": None,
-            "add": False,
-            "media": self.media,
+            "is_switched_off": not config().enabled,
+            "crumbs_are_a_list": django.VERSION >= (6, 1),
             "node": presentation.Node(event),
             "changes": presentation.changes(event),
             "arguments": presentation.arguments(event),
@@ -260,9 +254,7 @@ class SignalEventAdmin(LogAdmin):
             **(extra_context or {}),
         }
         request.current_app = self.admin_site.name
-        return TemplateResponse(
-            request, "admin/signals_demo/signalevent/change_form.html", context
-        )
+        return TemplateResponse(request, "admin/signals_demo/event.html", context)
 
     def _url_of_person(self, event: SignalEvent) -> str:
         return self.url_of("person", quote(event.actor_pk)) if event.actor_pk else ""

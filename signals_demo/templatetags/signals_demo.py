@@ -7,6 +7,7 @@ from django import template
 from django.db import DatabaseError
 from django.db.models import Model
 from django.template import Context
+from django.utils.html import format_html
 
 from signals_demo.models import SignalEvent
 from signals_demo.query.history import key_of, of_object
@@ -22,6 +23,16 @@ register = template.Library()
 def signals_ago(moment: datetime) -> str:
     """Return how long ago a time was, in words."""
     return ago(moment)
+
+
+@register.simple_tag(takes_context=True)
+def signals_nonce(context: Context) -> str:
+    """Return the nonce attribute of Django's Content-Security-Policy; empty where there is none.
+
+    Django 6.1 has `csp_nonce_attr` for it; 6.0 has only the variable, and 5.2 no policy.
+    """
+    nonce = context.get("csp_nonce")
+    return "" if nonce is None else format_html('nonce="{}"', nonce)
 
 
 @register.inclusion_tag("signals_demo/signal_history.html", takes_context=True)

@@ -135,7 +135,6 @@ def render(
         "title": title,
         "subtitle": None,
         "opts": log.opts,
-        "media": log.media,
         "list_url": log.url_of(LIST),
         "navigation": log.navigation(request),
         "is_switched_off": not config().enabled,

@@ -4,9 +4,8 @@ import os
 from pathlib import Path
 
 from project.settings import *  # noqa: F403
-from project.settings import MIDDLEWARE as DEMO_MIDDLEWARE
+from tests.policy import MIDDLEWARE, SECURE_CSP, TEMPLATES  # noqa: F401
 
-MIDDLEWARE = ["tests.browser.policy.only_from_here", *DEMO_MIDDLEWARE]
 FOLDER = Path(os.environ["DEMO_DATABASE"]).parent
 MEDIA_ROOT = FOLDER / "media"
 LOGGING = {

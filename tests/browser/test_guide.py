@@ -58,6 +58,6 @@ def test_from_an_object_to_its_trace_and_to_the_person(window: Window) -> None:
     expect(page.get_by_text("Changed Copies.")).to_be_visible()
     page.go_back()
     timeline.get_by_role("link", name="admin", exact=True).first.click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("What admin did")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Activity of admin")
     page.locator(".signals-source a").first.click()
     expect(page.get_by_text("request_started").first).to_be_visible()
