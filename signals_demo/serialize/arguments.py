@@ -14,7 +14,7 @@ from signals_demo.serialize.model_info import ModelInfo, info_of, redactor
 from signals_demo.serialize.names import error_text, instance_text, key_of, sender_label
 from signals_demo.serialize.raw import unwrapped
 from signals_demo.serialize.redaction import MASK
-from signals_demo.serialize.requests import environ_shown, scope_shown
+from signals_demo.serialize.requests import credentials_shown, environ_shown, scope_shown
 from signals_demo.serialize.tasks import task_shown
 from signals_demo.serialize.text import BOOLEANS, Text, encode, quoted
 from signals_demo.serialize.values import is_plain, json_of, jsonable
@@ -174,21 +174,8 @@ def _user(sender: Any, named: Named) -> Description:
 
 def _login_failed(sender: Any, named: Named) -> Description:
     request = named.get("request")
-    credentials = _credentials(named.get("credentials"), request)
+    credentials = credentials_shown(named.get("credentials"), request)
     return _about(sender, {"credentials": credentials, "request": _request(request)})
-
-
-def _credentials(credentials: Any, request: Any) -> Any:
-    """Mask what logs people in, and what `sensitive_post_parameters` says of the request."""
-    shown = jsonable(credentials, redactor())
-    if type(shown) is not dict:
-        return shown
-    sensitive = getattr(request, "__dict__", {}).get("sensitive_post_parameters", ())
-    is_secret = redactor().names.is_secret_when_sent
-    return {
-        name: MASK if sensitive == "__ALL__" or name in sensitive or is_secret(name) else value
-        for name, value in shown.items()
-    }
 
 
 def _request_started(sender: Any, named: Named) -> Description:

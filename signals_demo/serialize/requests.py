@@ -7,6 +7,7 @@ from django.core.handlers.asgi import get_script_prefix
 
 from signals_demo.serialize.limits import cut
 from signals_demo.serialize.model_info import redactor
+from signals_demo.serialize.redaction import MASK
 from signals_demo.serialize.secret_paths import masked_address, masked_path
 from signals_demo.serialize.values import jsonable
 
@@ -92,4 +93,17 @@ def _shown(
         "referer": cut(masked_address(referer, mask)),
         "content_type": cut(others["content_type"]),
         "content_length": jsonable(others["content_length"], mask),
+    }
+
+
+def credentials_shown(credentials: Any, request: Any) -> Any:
+    """Return what a login was tried with, without what `sensitive_post_parameters` names."""
+    shown = jsonable(credentials, redactor())
+    if type(shown) is not dict:
+        return shown
+    sensitive = getattr(request, "__dict__", {}).get("sensitive_post_parameters", ())
+    is_secret = redactor().names.is_secret_when_sent
+    return {
+        name: MASK if sensitive == "__ALL__" or name in sensitive or is_secret(name) else value
+        for name, value in shown.items()
     }
