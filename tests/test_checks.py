@@ -14,6 +14,7 @@ from django.db import connections, models
 from django.dispatch import Signal
 from django.test import override_settings
 
+from signals_demo.checks import check_settings
 from signals_demo.routers import SignalEventRouter
 from signals_demo.sinks import BaseSink
 from tests.recording import Project
@@ -274,3 +275,17 @@ def test_what_is_checked_is_what_is_in_force() -> None:
     with override_settings(SIGNALS_DEMO={"MODE": "fast"}):
         assert len(run_checks(tags=["signals_demo"])) == 1
     assert run_checks(tags=["signals_demo"]) == []
+
+
+def test_check_says_what_is_wrong_with_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    folder = tmp_path / "file" / "journal"
+
+    def found() -> list[CheckMessage]:
+        return [one for one in check_settings() if one.id == "signals_demo.E007"]
+
+    with override_settings(SIGNALS_DEMO={"JOURNAL_DIR": folder}):
+        assert [str(folder) in one.msg for one in found()] == [True]
+    with override_settings(SIGNALS_DEMO={"JOURNAL_DIR": tmp_path / "made" / "later"}):
+        assert found() == []
+    assert list(tmp_path.iterdir()) == [tmp_path / "file"]

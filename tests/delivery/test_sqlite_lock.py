@@ -1,4 +1,4 @@
-"""On SQLite, as a fresh project has it, the writer makes no transaction of the host's fail."""
+"""With SQLite as a new project has it, the worker makes no transaction of the project's fail."""
 
 import textwrap
 from pathlib import Path
@@ -19,7 +19,7 @@ DATABASES = {
 }
 """
 
-# A thread in a transaction that does not end before it is told to.
+# A thread in a transaction that does not end before it is asked to.
 ANOTHER_INSIDE = """
 import threading
 

@@ -1,4 +1,4 @@
-"""The writer lets the host's requests go first."""
+"""The worker lets requests go first."""
 
 import threading
 import time
@@ -18,7 +18,7 @@ def throttle() -> Throttle:
 
 
 class Work:
-    """Some steps of a writer's, on a thread of its own."""
+    """Some steps of a worker, on its thread."""
 
     def __init__(self, throttle: Throttle, budget: float, steps: int = 5) -> None:
         self.done = 0
@@ -60,7 +60,7 @@ def test_it_waits_for_all_that_are_served(throttle: Throttle, held: Work) -> Non
     assert held.has_ended()
 
 
-def test_it_goes_on_at_once_when_somebody_waits_for_it(throttle: Throttle, held: Work) -> None:
+def test_it_goes_on_at_once_when_a_thread_waits_for_it(throttle: Throttle, held: Work) -> None:
     throttle.stop_waiting()
     assert held.has_ended()
 
@@ -80,7 +80,7 @@ def test_a_request_that_never_ends_is_not_waited_for(throttle: Throttle) -> None
     assert Work(throttle, budget=ENOUGH).has_ended(LONG / 2)
 
 
-def test_requests_whose_end_is_never_told_are_forgotten(throttle: Throttle) -> None:
+def test_requests_whose_end_is_never_noted_are_forgotten(throttle: Throttle) -> None:
     class Request:
         pass
 
@@ -96,7 +96,7 @@ def test_requests_whose_end_is_never_told_are_forgotten(throttle: Throttle) -> N
     assert len(kept) <= 1
 
 
-def test_the_host_never_waits_for_itself(throttle: Throttle) -> None:
+def test_the_project_never_waits_for_itself(throttle: Throttle) -> None:
     throttle.begin("a request")
     Work(throttle, budget=0.0).has_ended()
     assert list(throttle.steps(range(100))) == list(range(100))
@@ -126,7 +126,7 @@ def test_the_database_gets_all_rows_at_one_go_when_time_is_short(throttle: Throt
     assert portions(throttle) == [len(ROWS)]
 
 
-def test_the_host_s_own_rows_are_not_divided(throttle: Throttle) -> None:
+def test_the_project_s_own_rows_are_not_divided(throttle: Throttle) -> None:
     Work(throttle, budget=ENOUGH).has_ended()
     throttle.begin("a request")
     assert portions(throttle) == [len(ROWS)]

@@ -1,4 +1,4 @@
-"""Databases that fail in earnest: nothing lost, nothing twice, and the host goes on."""
+"""Databases that fail in earnest: nothing lost, nothing twice, and the project goes on."""
 
 import re
 import sqlite3
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.applies(settings.TEST_DATABASE == "sqlite")  # once is 
 
 TABLE = "signals_demo_signalevent"
 
-# Where the host's rows and the events are. For a lock the events' SQLite waits but a moment.
+# Where the project's rows and the events are. The events' SQLite waits only a moment for a lock.
 SETTINGS = """
 def postgres(name, **options):
     return {
@@ -44,7 +44,7 @@ if "events" in DATABASES:
     DATABASE_ROUTERS = ["signals_demo.routers.SignalEventRouter"]
 """
 
-# Saves one group after the other until it is told to stop, and says how many there are so far.
+# Saves one group after the other until it is asked to stop, and prints how many there are so far.
 SAVE_ON = """
 import time
 number = 0
@@ -68,7 +68,7 @@ class Place:
     def query(self, sql: str) -> list[Any]:
         raise NotImplementedError
 
-    def have_the_host_there_too(self) -> None:
+    def move_the_project_there(self) -> None:
         raise NotImplementedError
 
     def hide_table(self) -> None:
@@ -92,7 +92,7 @@ class Place:
 class InSQLite(Place):
     file = "events.sqlite3"
 
-    def have_the_host_there_too(self) -> None:
+    def move_the_project_there(self) -> None:
         self.file = "db.sqlite3"
         del self.environment["PLACE"]
 
@@ -107,7 +107,7 @@ class InSQLite(Place):
 class InPostgres(Place):
     cluster: Cluster
 
-    def have_the_host_there_too(self) -> None:
+    def move_the_project_there(self) -> None:
         self.environment["PLACE"] = "all in postgres"
 
     def query(self, sql: str) -> list[Any]:
@@ -175,7 +175,7 @@ def place(request: pytest.FixtureRequest) -> Place:
 
 
 class Running:
-    """A process of the host's that saves on and on, while the test breaks something."""
+    """A process of the project's that keeps saving while the test breaks something."""
 
     def __init__(self, process: subprocess.Popen[str], project: Project) -> None:
         assert process.stdout is not None
@@ -206,20 +206,20 @@ def check_an_outage(
     """Break the database twice while a process saves; return what the process said of it."""
     project = place.project
     with project.running(prepare + SAVE_ON, setting=SAVES, **place.environment) as process:
-        host = Running(process, project)
-        host.save(50)
+        running = Running(process, project)
+        running.save(50)
         until(place.stored)
         for _ in range(2):
             begin()
-            host.save(200)  # the host goes on
+            running.save(200)  # the project goes on
             end()
-            known = 2 * host.saves
+            known = 2 * running.saves
             until(lambda known=known: place.stored() >= known)  # type: ignore[misc]
-            host.save(20)
-        said = host.stop()
+            running.save(20)
+        said = running.stop()
     assert "not stored" not in said
     assert "Traceback" not in said
-    place.check(host.saves)
+    place.check(running.saves)
     return said
 
 
@@ -298,7 +298,7 @@ def test_a_loop_of_creates_logs_nothing(project: Project) -> None:
     assert project.has_no_gaps()
 
 
-# The host in the same database
+# The project in the same database
 
 
 TRY_ON = """
@@ -320,20 +320,22 @@ while not os.path.exists("stop"):
 
 @pytest.mark.applies(HAS_POSTGRES)
 @pytest.mark.parametrize("mode", ["background", "inline"])
-def test_a_server_that_takes_the_host_s_rows_with_it(in_postgres: InPostgres, mode: str) -> None:
-    """The log says of each try what came of it, as the host's own table does."""
+def test_a_server_that_takes_the_project_s_rows_with_it(
+    in_postgres: InPostgres, mode: str
+) -> None:
+    """The log says what became of each try, as the project's own table does."""
     project, server = in_postgres.project, in_postgres.cluster
-    in_postgres.have_the_host_there_too()
+    in_postgres.move_the_project_there()
     setting = SAVES | {"MODE": mode}
     with project.running(TRY_ON, setting=setting, **in_postgres.environment) as process:
-        host = Running(process, project)
-        host.save(50)
+        running = Running(process, project)
+        running.save(50)
         for _ in range(2):
             server.stop()
-            host.save(10)
+            running.save(10)
             server.start()
-            host.save(50)
-        said = host.stop()
+            running.save(50)
+        said = running.stop()
     assert "not stored" not in said
     assert "Traceback" not in said
     rows = in_postgres.query(f"SELECT * FROM {TABLE} ORDER BY sequence")
@@ -364,7 +366,7 @@ assert flush(30)
 
 def test_inline_a_missing_table_breaks_no_transaction(place: Place) -> None:
     """The events come later, by the thread."""
-    place.have_the_host_there_too()
+    place.move_the_project_there()
     place.hide_table()
     project, setting = place.project, SAVES | {"MODE": "inline"}
     with project.running(IN_A_TRANSACTION, setting=setting, **place.environment) as process:

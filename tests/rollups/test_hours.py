@@ -1,4 +1,4 @@
-"""The sums by the hour: each event is in them once, whoever adds up and in whatever order."""
+"""The sums by the hour: each event is in them once, in whatever order and process."""
 
 import threading
 from collections import Counter

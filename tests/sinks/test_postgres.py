@@ -181,7 +181,7 @@ def test_rows_read_through_a_cursor_on_the_server_fold(site: OnServer) -> None:
         assert sum(event["count"] for event in rows) == 10 * row["permissions"]
 
 
-def test_a_pool_of_one_connection_is_left_to_the_host(site: OnServer) -> None:
+def test_a_pool_of_one_connection_is_left_to_the_project(site: OnServer) -> None:
     pool = {"min_size": 1, "max_size": 1, "timeout": 5}
     command = [*GUNICORN, "--worker-class", "gthread", "--threads", "2"]
     environment = site.environment(OPTIONS={"pool": pool})

@@ -1,5 +1,6 @@
-"""What is lost when too much waits is itself in the record."""
+"""What is lost when too much waits is counted, logged and recorded."""
 
+import logging
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,9 +14,41 @@ from signals_demo import flush, trace
 from signals_demo.delivery.writer import writer
 from signals_demo.events import Row
 from signals_demo.sinks.memory import MemorySink
+from tests.delivery.controlled import CONTROLLED, Controlled, authors
 from tests.recording import recorded
 
+
+def test_when_too_much_waits_the_oldest_go_and_are_counted_and_logged(
+    sink: type[Controlled], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (
+        recorded(SINKS=CONTROLLED, BUFFER_LIMIT=10, FOLD_AFTER=None),
+        trace("unit") as unit,
+        caplog.at_level(logging.ERROR, "signals_demo"),
+    ):
+        assert flush()
+        # Only now: what was waiting when the limit went down may have been too much already.
+        monkeypatch.setattr(writer.buffer, "lost", 0)
+        monkeypatch.setattr(writer.pipeline, "_reported_losses", 0)
+        sink.may_go.clear()
+        sink.entered.clear()
+        Author()
+        writer.notify()
+        assert sink.entered.wait(30)  # from here on the thread is busy
+        authors(50)
+        assert len(writer.buffer.items) <= 11
+        sink.may_go.set()
+        assert flush()
+    rows = sink.rows(unit)
+    assert rows[-1].position == 102
+    missing = 102 - len(rows)
+    assert missing >= 88
+    assert writer.buffer.lost == missing
+    assert "lost" in caplog.text
+
+
 tick = Signal()
+
 LOST = "signals_demo.events_lost"
 
 
@@ -50,11 +83,11 @@ def slow() -> Iterator[None]:
 
 def overflow(fold_after: int | None, **more: Any) -> list[Row]:
     """Fire 552 signals while a sink is stuck that may keep 20; return what it got."""
-    sinks = {"slow": {"BACKEND": "tests.delivery.test_overflow.Slow"}}
+    sinks = {"slow": {"BACKEND": "tests.delivery.test_buffer.Slow"}}
     options = {"SINKS": sinks, "BUFFER_LIMIT": 20, "FOLD_AFTER": fold_after} | more
     own = {
         "SIGNALS": ["pre_init", "post_init"],
-        "EXTRA_SIGNALS": ["tests.delivery.test_overflow.tick"],
+        "EXTRA_SIGNALS": ["tests.delivery.test_buffer.tick"],
     }
     with recorded(**own, **options), trace("unit"):
         assert flush()
@@ -111,7 +144,7 @@ def test_what_a_journal_out_of_order_does_not_hold_is_recorded_as_lost(
 
 
 def test_without_an_overflow_nothing_is_said_to_be_lost() -> None:
-    with recorded(SINKS={"slow": {"BACKEND": "tests.delivery.test_overflow.Slow"}}), trace("unit"):
+    with recorded(SINKS={"slow": {"BACKEND": "tests.delivery.test_buffer.Slow"}}), trace("unit"):
         for _ in range(50):
             Author()
         assert flush()

@@ -1,15 +1,82 @@
-"""The writer's thread, where there is none, or none any more."""
+"""The worker's thread, where something ends it, and where there is none."""
 
+import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from project.playground.models import Author
 from signals_demo import flush, trace
+from signals_demo.delivery.writer import writer
 from signals_demo.events import Row
+from signals_demo.faults import faults
+from signals_demo.sinks import BaseSink
 from signals_demo.sinks.memory import MemorySink
-from tests.recording import Project, kept, recorded
+from tests.delivery.controlled import CONTROLLED, Controlled
+from tests.recording import MEMORY, Project, kept, recorded
+
+
+class Unmakeable(BaseSink):
+    """A sink whose author forgot the contract."""
+
+    def __init__(self, alias: str, options: Any) -> None:
+        raise ValueError("not today")
+
+    def store(self, rows: Sequence[Row]) -> None:
+        raise NotImplementedError
+
+
+def test_a_sink_that_cannot_be_made_does_not_end_the_thread(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    bad = {"bad": {"BACKEND": "tests.delivery.test_worker.Unmakeable"}}
+    with recorded(SINKS=bad, FLUSH_INTERVAL=0.01):
+        Author()
+        flush(0.1)
+    with recorded(SINKS=MEMORY), trace("unit") as unit:
+        Author()
+        assert len(kept(unit)) == 2
+    assert "not today" in caplog.text
+
+
+def test_a_fault_of_the_writer_itself_does_not_end_the_thread(
+    sink: type[Controlled], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = threading.Event()
+    original = writer.buffer.take
+
+    def take(most: int) -> list[Any]:
+        if not failed.is_set():
+            failed.set()
+            raise ArithmeticError
+        return original(most)
+
+    with recorded(SINKS=CONTROLLED, FLUSH_INTERVAL=0.01), trace("unit") as unit:
+        assert flush()
+        monkeypatch.setattr(writer.buffer, "take", take)
+        Author()
+        assert failed.wait(30)
+        assert flush()
+        assert len(sink.rows(unit)) == 2
+    assert faults.pop("A batch of events: ArithmeticError") == 1
+
+
+def test_the_connection_is_given_back_when_nothing_happens(
+    sink: type[Controlled], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("signals_demo.delivery.worker.IDLE", 0.05)
+    with recorded(SINKS=CONTROLLED), trace("unit") as unit:
+        Author()
+        assert flush()
+        sink.closed.clear()
+        Author()
+        assert flush()
+        assert sink.closed.wait(30)
+        Author()
+        assert flush()
+    assert len(sink.rows(unit)) == 6
 
 
 class Deadly(MemorySink):
@@ -26,7 +93,7 @@ class Deadly(MemorySink):
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_thread_that_was_ended_has_a_successor_and_nothing_is_lost() -> None:
-    sinks = {"deadly": {"BACKEND": "tests.delivery.test_threads.Deadly"}}
+    sinks = {"deadly": {"BACKEND": "tests.delivery.test_worker.Deadly"}}
     with recorded(SINKS=sinks, FOLD_AFTER=None), trace("unit") as unit:
         assert flush()
         Deadly.deaths = 3
