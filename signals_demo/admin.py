@@ -1,4 +1,4 @@
-"""The log in the admin: to be read and searched, and to be changed by nobody."""
+"""The log in the admin: you can read and search it, but not change it."""
 
 import re
 from typing import Any
@@ -49,13 +49,21 @@ LONGEST_NAME = 32
 
 @admin.register(SignalEvent)
 class SignalEventAdmin(LogAdmin):
-    """A list to scan and a page per event; there is no way to add, change or delete one."""
+    """The list of events and the page of each; none can be added, changed or deleted."""
 
     pages = PAGES
     actions = ("download_csv", "download_json_lines")
     empty_value_display = ""
-    list_display = ("when", "what", "about", "who", "started_by", "became", "how_many")
-    list_display_links = ("what",)
+    list_display = (
+        "time",
+        "signal_badge",
+        "subject",
+        "actor_link",
+        "origin_link",
+        "outcome_badge",
+        "firings",
+    )
+    list_display_links = ("signal_badge",)
     list_filter = SIDEBAR
     list_per_page = 100
     show_facets = admin.ShowFacets.NEVER
@@ -70,15 +78,15 @@ class SignalEventAdmin(LogAdmin):
     change_list_template = "admin/signals_demo/signalevent/change_list.html"
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Refuse: only a signal makes an event."""
+        """Refuse: only signals create events."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Refuse: what happened does not change."""
+        """Refuse: an event is a record of what happened."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Refuse: the log is pruned by age, with a command."""
+        """Refuse: an event is a record of what happened."""
         return False
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
@@ -86,13 +94,13 @@ class SignalEventAdmin(LogAdmin):
         return lookup in {each.parameter_name for each in SIDEBAR}
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        """Return the list that does not count."""
+        """Return the list that does not count rows."""
         return EventList
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[SignalEvent], search_term: str
     ) -> tuple[QuerySet[SignalEvent], bool]:
-        """Leave searching to `EventList`, which also says how it understood the text."""
+        """Leave the search to `EventList`, which also reports how it understood the text."""
         return queryset, False
 
     def changelist_view(
@@ -100,7 +108,7 @@ class SignalEventAdmin(LogAdmin):
     ) -> HttpResponse:
         """Show the list."""
         if ERROR_FLAG in request.GET and len(request.GET) > 1:
-            # If one of the others is wrong too, Django would say that the database is.
+            # If another parameter is wrong too, Django would blame the database.
             return HttpResponseRedirect(f"?{ERROR_FLAG}=1")
         ticked = request.POST.getlist(ACTION_CHECKBOX_NAME)
         if not all(re.fullmatch(r"[0-9]{1,18}", key) for key in ticked):
@@ -115,27 +123,27 @@ class SignalEventAdmin(LogAdmin):
         }
         return super().changelist_view(request, context | (extra_context or {}))
 
-    # What can be done with the ticked events.
+    # Actions on the selected events.
 
     @admin.action(description=_("Download selected events as CSV"), permissions=["view"])
     def download_csv(
         self, request: HttpRequest, events: QuerySet[SignalEvent]
     ) -> HttpResponseBase:
-        """Send the ticked events as the download of all that is listed sends those."""
+        """Send the selected events, in the format of the download of the whole list."""
         return as_file(request, rows(events), "csv", timezone.now())
 
     @admin.action(description=_("Download selected events as JSON lines"), permissions=["view"])
     def download_json_lines(
         self, request: HttpRequest, events: QuerySet[SignalEvent]
     ) -> HttpResponseBase:
-        """Send the ticked events as the download of all that is listed sends those."""
+        """Send the selected events, in the format of the download of the whole list."""
         return as_file(request, rows(events), "jsonl", timezone.now())
 
-    # The columns. None is a model field, so the admin offers no order by any of them.
+    # The columns. None has the name of a model field, so the admin offers no sorting.
 
     @admin.display(description=_("time"))
-    def when(self, event: SignalEvent) -> SafeString:
-        """Return the time to the millisecond, finer than any language's own format has it."""
+    def time(self, event: SignalEvent) -> SafeString:
+        """Return the time to the millisecond, finer than the formats of languages."""
         moment = presentation.local(event.occurred_at)
         return format_html(
             '<time datetime="{}"><b>{}</b> {}</time>',
@@ -145,7 +153,7 @@ class SignalEventAdmin(LogAdmin):
         )
 
     @admin.display(description=_("signal"))
-    def what(self, event: SignalEvent) -> SafeString:
+    def signal_badge(self, event: SignalEvent) -> SafeString:
         """Return the signal in its family's colour."""
         node = presentation.Node(event)
         return format_html(
@@ -158,8 +166,8 @@ class SignalEventAdmin(LogAdmin):
         )
 
     @admin.display(description=_("sender and object"))
-    def about(self, event: SignalEvent) -> SafeString | str:
-        """Return the sender and the object; the object leads to its own history."""
+    def subject(self, event: SignalEvent) -> SafeString | str:
+        """Return the sender and the object, with a link to the object's events."""
         model, key = presentation.object_of(event)
         text = presentation.Node(event).about
         if key not in ("", MASK) and model_named(model):
@@ -171,16 +179,16 @@ class SignalEventAdmin(LogAdmin):
         return format_html('<span title="{}">{}</span> {}', event.sender, name, text)
 
     @admin.display(description=_("actor"))
-    def who(self, event: SignalEvent) -> SafeString | str:
-        """Return who did it; the name leads to all that this user did."""
+    def actor_link(self, event: SignalEvent) -> SafeString | str:
+        """Return the actor, with a link to all that this user did."""
         url = self._url_of_person(event)
         if not url:
             return event.actor
         return format_html('<a href="{}">{}</a>', url, event.actor or event.actor_pk)
 
     @admin.display(description=_("origin"))
-    def started_by(self, event: SignalEvent) -> SafeString | str:
-        """Return what started the unit of work; it leads to the whole trace."""
+    def origin_link(self, event: SignalEvent) -> SafeString | str:
+        """Return what started the trace, with a link to the whole trace."""
         label = event.get_origin_display()
         name = presentation.breakable(presentation.shortened(event.origin_name, LONGEST_NAME))
         if not trace.url_of(self, event):
@@ -194,8 +202,8 @@ class SignalEventAdmin(LogAdmin):
         )
 
     @admin.display(description=_("outcome"))
-    def became(self, event: SignalEvent) -> SafeString | str:
-        """Return what became of the transaction."""
+    def outcome_badge(self, event: SignalEvent) -> SafeString | str:
+        """Return the outcome of the transaction."""
         if not event.outcome:
             return ""
         return format_html(
@@ -205,7 +213,7 @@ class SignalEventAdmin(LogAdmin):
         )
 
     @admin.display(description=_("firings"))
-    def how_many(self, event: SignalEvent) -> SafeString:
+    def firings(self, event: SignalEvent) -> SafeString:
         """Return the number of firings."""
         if event.count == 1:
             return format_html('<span class="signals-single">{}</span>', 1)

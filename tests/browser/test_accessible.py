@@ -70,7 +70,7 @@ def test_each_page(page: Page) -> None:
 
 def test_an_event_and_its_trace(page: Page) -> None:
     page.goto(LOG)
-    page.locator(".field-what a").first.click()
+    page.locator(".field-signal_badge a").first.click()
     page.wait_for_url("**/change/**")
     assert complaints(page) == []
     page.get_by_role("link", name="Whole trace").click()

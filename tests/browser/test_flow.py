@@ -54,7 +54,7 @@ class Reader:
 
     def _traces(self, origin: str) -> list[str]:
         self.page.goto(f"{EVENTS}?view=requests")
-        links = self.page.locator("td.field-started_by a")
+        links = self.page.locator("td.field-origin_link a")
         return [
             trace
             for trace, text in links.evaluate_all(
@@ -71,11 +71,11 @@ class Reader:
             Row(*(" ".join(text.split()) for text in texts))
             for texts in self.page.locator("#result_list tbody tr").evaluate_all(
                 """rows => rows.map(row => [
-                    row.querySelector(".field-what").textContent,
-                    row.querySelector(".field-about").textContent,
-                    row.querySelector(".field-who").textContent,
-                    row.querySelector(".field-started_by a").title ||
-                    row.querySelector(".field-started_by a").textContent,
+                    row.querySelector(".field-signal_badge").textContent,
+                    row.querySelector(".field-subject").textContent,
+                    row.querySelector(".field-actor_link").textContent,
+                    row.querySelector(".field-origin_link a").title ||
+                    row.querySelector(".field-origin_link a").textContent,
                 ])"""
             )
         ]

@@ -43,7 +43,7 @@ def test_no_page_has_to_be_scrolled_sideways(page: Page, language: str) -> None:
         assert page.evaluate("document.documentElement.lang") == language
         found[name] = too_wide(page)
     page.goto(f"{LOG}?signal=connection_created")  # its sender has a long name
-    page.locator(".field-what a").first.click()
+    page.locator(".field-signal_badge a").first.click()
     page.wait_for_url("**/change/**")
     found["an event"] = too_wide(page)
     page.locator(".signals-steps a[href*='/traces/']").click()

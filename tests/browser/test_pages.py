@@ -51,7 +51,7 @@ def test_the_admin_shows_the_events(window: Window, view: str) -> None:
     window.page.goto(f"{LIST}?view={view}")
     expect(window.page.locator("[aria-label='Quick views'] [aria-current]")).to_have_count(1)
     if window.page.locator("#result_list").count():
-        window.page.locator("#result_list .field-what a").first.click()
+        window.page.locator("#result_list .field-signal_badge a").first.click()
         expect(window.page.locator(".signals-tree .signals-current")).to_be_visible()
 
 

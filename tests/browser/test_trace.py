@@ -19,14 +19,14 @@ def page(window: Window) -> Page:
 def open_command(page: Page) -> None:
     """Open the trace of the command that has set the demo up, by the list."""
     page.goto(f"{EVENTS}?signal=post_migrate&origin=command")
-    page.locator("td.field-started_by a").first.click()
+    page.locator("td.field-origin_link a").first.click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("demo")
     page.wait_for_load_state()
 
 
 def test_from_an_event_to_its_row_and_back(page: Page) -> None:
     page.goto(f"{EVENTS}?signal=user_logged_in")
-    page.locator("#result_list .field-what a").first.click()
+    page.locator("#result_list .field-signal_badge a").first.click()
     page.get_by_role("link", name="Whole trace").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("POST /admin/login/")
     row = page.locator("li:target")
@@ -38,7 +38,7 @@ def test_from_an_event_to_its_row_and_back(page: Page) -> None:
 
 def test_the_bars_stand_where_the_scale_is(page: Page) -> None:
     page.goto(f"{EVENTS}?signal=user_logged_in")
-    page.locator("td.field-started_by a").first.click()
+    page.locator("td.field-origin_link a").first.click()
     expect(page.locator(".signals-scale svg")).to_be_visible()
     page.wait_for_load_state()  # until then rows come that make the tree wider
     scale = page.locator(".signals-scale svg").bounding_box()
