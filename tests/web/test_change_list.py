@@ -484,7 +484,7 @@ def test_search_for_a_user(reader: Client) -> None:
     done = SignalEventFactory.create(actor_pk=str(user.pk), actor="maria.lopez")
     SignalEventFactory.create(actor_pk="999999", actor="someone else")
     assert listed(reader, q="maria.lopez") == [done.pk]
-    assert "What maria.lopez did" in text_of(reader, LIST, q="maria.lopez")
+    assert "The actor maria.lopez" in text_of(reader, LIST, q="maria.lopez")
 
 
 def test_search_for_a_signal_or_another_sender(reader: Client) -> None:
