@@ -55,7 +55,9 @@ def test_who_is_listening_to_this_signal(page: Page) -> None:
     follow(page, EVENTS, "Receivers")
     expect(page.get_by_role("heading", level=1)).to_contain_text("Receivers")
     expect(page.get_by_role("heading", name="post_save").first).to_be_visible()
-    expect(page.get_by_text(re.compile(r"project/playground/receivers\.py:\d+")).first).to_be_attached()
+    expect(
+        page.get_by_text(re.compile(r"signals_demo/capture/\w+\.py:\d+")).first
+    ).to_be_attached()
 
 
 def test_what_has_this_object_been_through(page: Page) -> None:
