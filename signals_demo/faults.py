@@ -1,4 +1,4 @@
-"""The recorder's own faults: logged once per kind, counted, and kept from the host."""
+"""Faults of the recorder itself: counted, logged once per kind, and kept from the project."""
 
 import logging
 import sys
@@ -16,7 +16,9 @@ def note_fault(where: str) -> None:
     kind = f"{where}: {type(sys.exc_info()[1]).__name__}"
     faults[kind] += 1
     if faults[kind] == 1:
-        logger.exception("%s could not be recorded; the next ones are only counted.", where)
+        logger.exception(
+            "%s could not be recorded. Further faults of this kind are only counted.", where
+        )
 
 
 def fault(where: str) -> None:

@@ -1,4 +1,4 @@
-"""What a process must do first after a fork, also where Python does not hear of it: uWSGI's."""
+"""What a process does first after a fork, also after those of uWSGI, which Python does not see."""
 
 import os
 import re
@@ -8,7 +8,7 @@ from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
-# In uWSGI's processes, and only there, this module exists before anybody imports it.
+# In uWSGI's processes, and only there, this module exists before it is imported.
 _uwsgi: Any = sys.modules.get("uwsgi")
 
 _calls: list[Callable[[], object]] = []
@@ -16,14 +16,14 @@ _process = os.getpid()
 
 
 def after_fork(call: Callable[[], object]) -> None:
-    """Have something called in each forked child, before anything else of ours."""
+    """Call this in each forked child, before anything else that the recorder does there."""
     _calls.append(call)
 
 
 def _begin() -> None:
     global _process
     if _process == os.getpid():
-        return  # uWSGI can be told to let Python know as well
+        return  # with `--py-call-uwsgi-fork-hooks`, Python sees the fork too
     _process = os.getpid()
     for call in _calls:
         call()
@@ -44,15 +44,15 @@ def _listen_to_uwsgi() -> None:
 
 
 def threads_stand_still() -> bool:
-    """Return whether threads run only while a request does: in uWSGI with its threads off."""
+    """Return whether threads run only during requests, as in uWSGI without `enable-threads`."""
     if _uwsgi is None or {"enable-threads", "threads", "gevent"} & set(_uwsgi.opt):
         return False
     version = [int(number) for number in re.findall(rb"\d+", _uwsgi.version)]
-    return version < [2, 0, 27]  # from there on they are always on
+    return version < [2, 0, 27]  # later versions always enable threads
 
 
 def can_have_threads() -> bool:
-    """Return whether a thread would run at all: not in a master that only loads the project."""
+    """Return whether a thread can run: not in a master of uWSGI that only loads the project."""
     return not (threads_stand_still() and _uwsgi.masterpid() == os.getpid())
 
 

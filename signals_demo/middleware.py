@@ -1,4 +1,4 @@
-"""Optional: tells the recorder of the request, for the actor, and under ASGI for the trace."""
+"""Optional: gives the recorder the request, for the actor, and under ASGI for the trace."""
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -14,7 +14,7 @@ GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseB
 
 
 class SignalTraceMiddleware:
-    """Add it to `MIDDLEWARE`, anywhere; the higher, the more of an ASGI request it covers."""
+    """Add it to `MIDDLEWARE`: it covers what comes after it, so put it first."""
 
     sync_capable = True
     async_capable = True
@@ -38,7 +38,7 @@ class SignalTraceMiddleware:
             return self._tag(await self.get_response(request), scope)  # type: ignore[misc]
 
     def _note(self, request: HttpRequest) -> Scope | None:
-        """Put this code into the request's trace, and let that know of the request."""
+        """Put this code into the request's trace, and give that the request."""
         scope: Scope | None = getattr(request, "scope", {}).get(SCOPE_KEY)
         if scope is None:
             scope = current.get()

@@ -63,7 +63,7 @@ def opened(scope: Scope | None, key: object) -> Scope | None:
     return scope
 
 
-# Where a request's scope is kept for those whom context variables do not reach.
+# Where a request keeps its scope, for code that context variables do not reach.
 SCOPE_KEY = "signals_demo.scope"
 
 current: ContextVar[Scope | None] = ContextVar("signals_demo_scope", default=None)

@@ -92,7 +92,7 @@ class Trace:
         return cut(self._name, 200)
 
     def find_actor(self) -> Actor | None:
-        """Return the actor, looking at a user that the host has loaded by now."""
+        """Return the actor, looking at a user that the project has loaded by now."""
         if self.actor is None and self.request is not None:
             known = self.request.__dict__
             self.actor = (

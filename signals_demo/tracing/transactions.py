@@ -1,7 +1,7 @@
-"""Committed or rolled back, down to the savepoint, without a query or an `on_commit` hook.
+"""Follows each transaction down to its savepoints, without a query or an `on_commit` hook.
 
-Django tells nobody that a transaction was rolled back, so the connection's own methods are
-wrapped: they are what `atomic`, `commit()` and `savepoint_rollback()` all end in.
+Django does not report that a transaction was rolled back. So the methods of the connection that
+`atomic`, `commit()` and `savepoint_rollback()` all call in the end are wrapped.
 """
 
 from collections.abc import Callable
@@ -75,7 +75,7 @@ def outcome_on(connection: BaseDatabaseWrapper | None) -> TransactionOutcome | N
 def outcome_around_test(alias: str) -> TransactionOutcome | None:
     """Return the outcome of the block that Django's `TestCase` holds open around a test, or None.
 
-    As far as the test can tell, what reaches that block is committed.
+    For the test, what reaches that block is committed.
     """
     connection = connections[alias]
     number = sum(getattr(block, "_from_testcase", False) for block in connection.atomic_blocks)
@@ -102,7 +102,7 @@ def _end(connection: BaseDatabaseWrapper, outcome: str) -> None:
 
 def _from(levels: Levels, sid: str) -> int:
     """Return where `sid` stands in `levels`, or their length if it does not."""
-    # Of two with one name the later one is meant. A loop: every test of Django's comes here.
+    # Of two with one name the later one is meant. No slices: each test of a `TestCase` calls this.
     for place in range(len(levels) - 1, -1, -1):
         if levels[place].sid == sid:
             return place

@@ -258,14 +258,14 @@ def test_the_context_variables_of_the_project_are_as_django_has_them() -> None:
     assert seen == (["set", "set"] if shared else ["unset", "unset"])
 
 
-def test_a_receiver_that_is_cancelled_hears_of_it() -> None:
-    heard: list[str] = []
+def test_a_receiver_that_is_cancelled_can_clean_up() -> None:
+    caught: list[str] = []
 
     async def waits(**kwargs: Any) -> None:
         try:
             await asyncio.sleep(60)
         except asyncio.CancelledError:
-            heard.append("cancelled")
+            caught.append("cancelled")
             raise
 
     async def main() -> None:
@@ -279,4 +279,4 @@ def test_a_receiver_that_is_cancelled_hears_of_it() -> None:
             await task
 
     asyncio.run(main())
-    assert heard == ["cancelled"]
+    assert caught == ["cancelled"]

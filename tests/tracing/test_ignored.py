@@ -72,7 +72,7 @@ urlpatterns = [
 
 
 def watchful(get_response: Any) -> Any:
-    """A middleware of the host's that loads the user before any view is found."""
+    """A middleware of the project that loads the user before any view is found."""
 
     def middleware(request: Any) -> Any:
         str(request.user.username)

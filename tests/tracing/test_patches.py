@@ -1,4 +1,4 @@
-"""What the recorder wraps in Django, and how it lets go of it."""
+"""What the recorder wraps in Django, and how it stops."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
