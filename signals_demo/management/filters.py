@@ -24,6 +24,7 @@ class ReadingCommand(BaseCommand):
 
     @suppress()
     def execute(self, *args: Any, **options: Any) -> str | None:
+        self.is_quiet = options["verbosity"] == 0
         return super().execute(*args, **options)
 
     @contextmanager

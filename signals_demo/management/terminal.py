@@ -35,16 +35,17 @@ def printable(text: str) -> str:
     return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
 
 
-class Lines:
+class LineFormatter:
     """Writes a line for each event, and a line above it where another trace begins."""
 
-    def __init__(self, *, coloured: bool) -> None:
+    def __init__(self, *, coloured: bool, has_headings: bool = True) -> None:
         self.coloured = coloured
+        self.has_headings = has_headings
         self._trace_id = ""
 
-    def of(self, event: SignalEvent) -> Iterator[str]:
+    def lines(self, event: SignalEvent) -> Iterator[str]:
         """Yield the lines of an event that follows the one before."""
-        if event.trace_id != self._trace_id:
+        if self.has_headings and event.trace_id != self._trace_id:
             self._trace_id = event.trace_id
             kind = event.get_origin_display()
             name = shortened(printable(event.origin_name))

@@ -83,6 +83,27 @@ def test_a_second_run_is_harmless(database: Path) -> None:
     ]
 
 
+def test_verbosity_0_prints_nothing_but_errors(database: Path, tmp_path: Path) -> None:
+    done = demo(database, "--no-serve", "--verbosity", "0")
+    assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
+    port, log = free_port(), tmp_path / "log"
+    with (
+        log.open("w") as output,
+        subprocess.Popen(
+            [sys.executable, "manage.py", "demo", str(port), "--verbosity", "0"],
+            cwd=ROOT,
+            env=clean_environment(DEMO_DATABASE=str(database)),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        ) as process,
+    ):
+        try:
+            _get(f"http://127.0.0.1:{port}/", process)
+        finally:
+            process.terminate()
+    assert log.read_text() == ""
+
+
 def test_a_port_that_is_taken(database: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

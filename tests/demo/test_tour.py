@@ -49,6 +49,12 @@ def test_the_tour_sees_every_signal(tmp_path: Path) -> None:
 
 
 @pytest.mark.processes
+def test_verbosity_0_prints_nothing() -> None:
+    done = tour("--verbosity", "0")
+    assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
+
+
+@pytest.mark.processes
 def test_a_missing_signal_is_a_failure(tmp_path: Path) -> None:
     heard = [name for name in built_in() if name not in ("m2m_changed", "user_logged_out")]
     (tmp_path / "deaf_settings.py").write_text(

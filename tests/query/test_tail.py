@@ -10,7 +10,7 @@ from signals_demo.factories import SignalEventFactory
 from signals_demo.models import SignalEvent
 from signals_demo.query import tail
 from signals_demo.query.keyset import NotACursor
-from signals_demo.query.tail import REACH, STEP, TailCursor, end_of_log, look, news
+from signals_demo.query.tail import BATCH, MAX_LAG, TailCursor, end_of_log, new_keys, poll
 
 pytestmark = pytest.mark.django_db
 
@@ -22,24 +22,24 @@ def store(*numbers: int) -> None:
 
 
 def seen_from(place: TailCursor) -> tuple[TailCursor, list[int]]:
-    numbers = news(place)
+    numbers = new_keys(place)
     return place.move(numbers), numbers
 
 
 def test_an_empty_log_and_what_comes_first() -> None:
     place = end_of_log()
-    assert news(place) == []
+    assert new_keys(place) == []
     store(3, 4)
     place, found = seen_from(place)
     assert found == [3, 4]
-    assert news(place) == []
+    assert new_keys(place) == []
 
 
 def test_the_end_of_the_log_is_where_nothing_is_new() -> None:
     store(1, 2, 5, 9)
     place = end_of_log()
     assert place == TailCursor(9, ((3, 4), (6, 8)))
-    assert news(place) == []
+    assert new_keys(place) == []
 
 
 def test_a_row_that_is_seen_late_is_seen_once() -> None:
@@ -55,7 +55,7 @@ def test_a_row_that_is_seen_late_is_seen_once() -> None:
     place, found = seen_from(place)
     assert found == [11, 13, 14]
     assert place == TailCursor(16)
-    assert news(place) == []
+    assert new_keys(place) == []
 
 
 def test_any_order_of_arrival_shows_each_row_once() -> None:
@@ -72,29 +72,29 @@ def test_any_order_of_arrival_shows_each_row_once() -> None:
 def test_a_number_that_no_row_gets_is_given_up_when_it_is_far_behind() -> None:
     place = TailCursor(10).move([12])
     assert place.gaps == ((11, 11),)
-    assert place.move([10 + REACH]).gaps[0] == (11, 11)
-    assert place.move([11 + REACH]).gaps == ((13, 10 + REACH),)
+    assert place.move([10 + MAX_LAG]).gaps[0] == (11, 11)
+    assert place.move([11 + MAX_LAG]).gaps == ((13, 10 + MAX_LAG),)
 
 
 def test_more_than_a_step_comes_in_steps() -> None:
-    store(*range(1, STEP + 11))
+    store(*range(1, BATCH + 11))
     place, found = seen_from(TailCursor())
-    assert found == list(range(1, STEP + 1))
-    assert seen_from(place)[1] == list(range(STEP + 1, STEP + 11))
+    assert found == list(range(1, BATCH + 1))
+    assert seen_from(place)[1] == list(range(BATCH + 1, BATCH + 11))
 
 
 def test_numbers_that_begin_anew_are_followed_from_the_first() -> None:
     store(*range(50, 60))
     place = end_of_log()
-    assert look(place) == (place, [])
+    assert poll(place) == (place, [])
     SignalEvent.objects.all().delete()
-    assert look(place) == (place, [])
+    assert poll(place) == (place, [])
     store(1, 2)
-    place, found = look(place)
+    place, found = poll(place)
     assert found == [1, 2]
     place = place.move(found)
     store(3)
-    assert look(place) == (place, [3])
+    assert poll(place) == (place, [3])
 
 
 def test_a_cursor_is_written_and_read() -> None:
@@ -116,7 +116,7 @@ def test_looking_costs_one_read_by_key() -> None:
     place = end_of_log()
     for gaps in (place.gaps, ()):
         with CaptureQueriesContext(connection) as queries:
-            news(TailCursor(place.last, gaps))
+            new_keys(TailCursor(place.last, gaps))
         [query] = queries.captured_queries
         if connection.vendor == "sqlite":
             with connection.cursor() as cursor:

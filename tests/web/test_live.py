@@ -20,7 +20,7 @@ from signals_demo.factories import (
     trace_of,
 )
 from signals_demo.models import SignalEvent
-from signals_demo.query.tail import REACH, STEP, TailCursor, end_of_log
+from signals_demo.query.tail import BATCH, MAX_LAG, TailCursor, end_of_log
 from signals_demo.web.pages.live import FIRST, MOST
 from tests.factories import UserFactory
 from tests.web.test_change_list import Markup
@@ -149,10 +149,10 @@ def test_a_place_that_is_none_is_refused(reader: Client, after: str) -> None:
 
 
 def test_who_is_far_behind_goes_on_from_the_end(reader: Client) -> None:
-    SignalEvent.objects.bulk_create(SignalEventFactory.build_batch(STEP + 50))
+    SignalEvent.objects.bulk_create(SignalEventFactory.build_batch(BATCH + 50))
     last = SignalEvent.objects.order_by("pk").last()
     assert last is not None
-    news = asked(reader, last.pk - STEP - 50)
+    news = asked(reader, last.pk - BATCH - 50)
     assert news["count"] == MOST
     assert "More events fired" in news["html"]
     assert news["after"].split("-")[0] == str(last.pk)
@@ -166,7 +166,7 @@ def test_who_is_far_behind_goes_on_from_the_end(reader: Client) -> None:
 
 def test_what_is_far_back_is_not_looked_for(reader: Client) -> None:
     old = SignalEventFactory.create(signal="user_logged_in")
-    SignalEventFactory.create(pk=old.pk + REACH)
+    SignalEventFactory.create(pk=old.pk + MAX_LAG)
     assert SIGNAL.findall(page(reader, "signal=user_logged_in")) == []
 
 

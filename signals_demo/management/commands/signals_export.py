@@ -20,7 +20,8 @@ _STEP = 1000  # rows between two signs of progress
 class Command(ReadingCommand):
     help = (
         "Write the events that match the filters, oldest first, as CSV or JSON lines. "
-        "Events that fire after the command has started are left out."
+        "Events that fire after the command has started are left out. "
+        "With --verbosity 0, report nothing but errors."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -47,7 +48,11 @@ class Command(ReadingCommand):
     def _export(self, target: Path | None, options: dict[str, Any]) -> None:
         pieces = FORMATS[_format(options["format"], target)]
         self.written = 0
-        self.tells = self.stderr.isatty() and not (target is None and self.stdout.isatty())
+        self.shows_progress = (
+            not self.is_quiet
+            and self.stderr.isatty()
+            and not (target is None and self.stdout.isatty())
+        )
         try:
             with self.reading():
                 text = pieces(self._counted(_rows(options)))
@@ -62,7 +67,7 @@ class Command(ReadingCommand):
             raise CommandError(f"Interrupted: {result}.", returncode=130) from None
         finally:
             self._progress("")
-        if target is not None:
+        if target is not None and not self.is_quiet:
             noun = "event" if self.written == 1 else "events"
             self.stdout.write(self.style.SUCCESS(f"Wrote {self.written:,} {noun} to {target}."))
 
@@ -74,7 +79,7 @@ class Command(ReadingCommand):
             yield row
 
     def _progress(self, text: str) -> None:
-        if self.tells:
+        if self.shows_progress:
             self.stderr.write(f"\r\x1b[K{text}", str, ending="")
             self.stderr.flush()
 

@@ -27,7 +27,8 @@ LEFT = 44
 class Command(BaseCommand):
     help = (
         "List the receivers of each signal, in calling order, and their problems. "
-        "Without options, list those of the project and of packages."
+        "Without options, list those of the project and of packages. "
+        "With --verbosity 0, print no headings and no summary."
     )
     # You need the list of receivers most when something is wrong.
     requires_system_checks = ()
@@ -62,6 +63,7 @@ class Command(BaseCommand):
 
     @no_translations  # so that the JSON is the same everywhere
     def handle(self, *args: Any, **options: Any) -> None:
+        self.is_quiet = options["verbosity"] == 0
         self._load_site()
         found = all_receivers()
         diagnose(found)
@@ -75,8 +77,9 @@ class Command(BaseCommand):
             if options["json"]:
                 self.stdout.write(json.dumps(_as_json(shown, missing), indent=2))
             else:
-                self._tell(shown, missing)
-                self._sum_up(shown, missing, left_out=_total(chosen) - _total(shown))
+                self._print(shown, missing)
+                if not self.is_quiet:
+                    self._sum_up(shown, missing, left_out=_total(chosen) - _total(shown))
         if options["fail"] and _wrong(shown, missing):
             raise CommandError("There are problems.")
 
@@ -98,11 +101,12 @@ class Command(BaseCommand):
             except Exception as error:  # noqa: BLE001 - the project's; the rest is shown anyway
                 self.stderr.write(f"{module} cannot be imported: {error}")
 
-    def _tell(self, chosen: list[SignalReceivers], missing: list[Unimported]) -> None:
+    def _print(self, chosen: list[SignalReceivers], missing: list[Unimported]) -> None:
         for title, group in grouped(chosen):
-            self.stdout.write(self.style.MIGRATE_HEADING(str(title)))
+            if not self.is_quiet:
+                self.stdout.write(self.style.MIGRATE_HEADING(str(title)))
             for signal in group:
-                self._tell_signal(signal)
+                self._print_signal(signal)
         for each in missing:
             self.stdout.write(printable(each.file))
             self._warn(f"{each.message} {each.fix}")
@@ -119,18 +123,18 @@ class Command(BaseCommand):
         if left_out:
             self.stdout.write(f"{left_out:,} of Django and signals_demo not shown; use --all.")
 
-    def _tell_signal(self, signal: SignalReceivers) -> None:
+    def _print_signal(self, signal: SignalReceivers) -> None:
         silence = "" if signal.receivers else ": no receivers"
         self.stdout.write(f"  {self.style.MIGRATE_LABEL(printable(signal.name))}{silence}")
-        lines = [text for each in signal.receivers for text in (_what(each), _where(each))]
+        lines = [text for each in signal.receivers for text in (_title(each), _location(each))]
         column = min(max(map(len, lines), default=0), LEFT) + 2
         for each in signal.receivers:
-            self._tell_pair(f"{each.position:>4}  ", _what(each), column, _for_whom(each))
-            self._tell_pair(MARGIN, _where(each), column, _how(each))
+            self._print_columns(f"{each.position:>4}  ", _title(each), column, _sender(each))
+            self._print_columns(MARGIN, _location(each), column, _details(each))
             for problem in each.problems:
                 self._warn(f"{problem.message} {problem.fix}")
 
-    def _tell_pair(self, margin: str, left: str, column: int, right: str) -> None:
+    def _print_columns(self, margin: str, left: str, column: int, right: str) -> None:
         if len(left) < column and len(margin) + column + len(right) <= WIDTH:
             self.stdout.write(f"{margin}{left:<{column}}{right}")
         else:
@@ -156,22 +160,22 @@ def _wrong(chosen: list[SignalReceivers], missing: list[Unimported]) -> int:
     return sum(bool(each.problems) for each in _receivers(chosen)) + len(missing)
 
 
-def _what(receiver: Receiver) -> str:
+def _title(receiver: Receiver) -> str:
     times = f" \N{MULTIPLICATION SIGN} {receiver.count}" if receiver.count > 1 else ""
     return printable(receiver.short_name) + times
 
 
-def _where(receiver: Receiver) -> str:
+def _location(receiver: Receiver) -> str:
     return printable(receiver.where)
 
 
-def _for_whom(receiver: Receiver) -> str:
+def _sender(receiver: Receiver) -> str:
     if receiver.sender is None:
         return "any sender"
     return printable(receiver.sender.label) or "an unnamed sender"
 
 
-def _how(receiver: Receiver) -> str:
+def _details(receiver: Receiver) -> str:
     owner = "" if receiver.owner == PROJECT else receiver.owner
     weak = "weak" if receiver.is_weak else "strong"
     is_async = "async" if receiver.is_async else ""

@@ -12,17 +12,21 @@ from django.db import Error, connections
 
 from signals_demo.management.filters import ReadingCommand, in_options
 from signals_demo.management.output import DATA, TEXT, written
-from signals_demo.management.terminal import Lines
+from signals_demo.management.terminal import LineFormatter
 from signals_demo.models import SignalEvent, SignalEventQuerySet
 from signals_demo.query.export import COLUMNS, json_line
-from signals_demo.query.tail import STEP, TailCursor, end_of_log, look
+from signals_demo.query.keyset import NEWEST_FIRST
+from signals_demo.query.tail import BATCH, TailCursor, end_of_log, poll
 
 MOST = 100_000  # events to begin with, which are all in memory at once
 INTERVAL = 0.5  # seconds, as long as the writer of a process waits with what it stores
 
 
 class Command(ReadingCommand):
-    help = "Show the newest events that match the filters, then new ones until Ctrl-C."
+    help = (
+        "Show the newest events that match the filters, then new ones until Ctrl-C. "
+        "With --verbosity 0, print no line above each trace."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
@@ -46,7 +50,8 @@ class Command(ReadingCommand):
     @no_translations
     def handle(self, *args: Any, **options: Any) -> None:
         self.as_json = options["json"]
-        self.lines = Lines(coloured=self._is_coloured(force=options["force_color"]))
+        coloured = self._is_coloured(force=options["force_color"])
+        self.formatter = LineFormatter(coloured=coloured, has_headings=not self.is_quiet)
         how = DATA if self.as_json else TEXT
         with written(self.stdout, how), self.reading(), suppress(KeyboardInterrupt):
             events = in_options(options).events()
@@ -64,7 +69,7 @@ class Command(ReadingCommand):
         is_away = False
         while True:
             try:
-                place, numbers = look(place)
+                place, numbers = poll(place)
                 found = list(events.filter(pk__in=numbers).order_by("pk")) if numbers else []
             except Error as error:
                 connections[events.db].close()
@@ -73,12 +78,12 @@ class Command(ReadingCommand):
                     self.stderr.write(f"Waiting for the database: {reason}")
                 is_away = True
             else:
-                if is_away:
+                if is_away and not self.is_quiet:
                     self.stderr.write("The database is back.", str)
                 is_away = False
                 place = place.move(numbers)
                 self._show(found)
-                if len(numbers) == STEP:
+                if len(numbers) == BATCH:
                     continue
             time.sleep(INTERVAL)
 
@@ -91,7 +96,7 @@ class Command(ReadingCommand):
     def _lines_of(self, event: SignalEvent) -> Iterable[str]:
         if self.as_json:
             return [json_line({name: getattr(event, name) for name in COLUMNS})]
-        return self.lines.of(event)
+        return self.formatter.lines(event)
 
 
 def _number(text: str) -> int:
@@ -106,5 +111,5 @@ def _newest(events: SignalEventQuerySet, place: TailCursor, number: int) -> list
     """Return the last events up to a place, the oldest first."""
     if number < 1:
         return []
-    known = events.filter(pk__lte=place.last).order_by("-occurred_at", "-sequence", "-pk")
+    known = events.filter(pk__lte=place.last).order_by(*NEWEST_FIRST.fields)
     return list(known[:number])[::-1]

@@ -13,7 +13,7 @@ from signals_demo.query.filters import FILTERS
 from signals_demo.query.keyset import NotACursor
 from signals_demo.query.parsing import NotUnderstood
 from signals_demo.query.selection import in_address
-from signals_demo.query.tail import REACH, STEP, TailCursor, end_of_log, look
+from signals_demo.query.tail import BATCH, MAX_LAG, TailCursor, end_of_log, poll
 from signals_demo.tracing.ignored import NAME
 from signals_demo.web.page import EVENT, LIST, LogAdmin, full_name, refused, render
 from signals_demo.web.pages import trace
@@ -30,7 +30,7 @@ def show(log: LogAdmin, request: HttpRequest) -> HttpResponse:
     place = end_of_log()
     remark = ""
     try:
-        found = _latest(_events(request), place, place.last - REACH, FIRST)
+        found = _latest(_events(request), place, place.last - MAX_LAG, FIRST)
     except NotUnderstood as error:
         found, remark = [], str(error)
     return render(
@@ -56,8 +56,8 @@ def news_of(log: LogAdmin, request: HttpRequest) -> HttpResponse:
         return refused(gettext("There is no such page."))
     except NotUnderstood as error:
         return refused(error)
-    place, numbers = look(place)
-    if len(numbers) < STEP:
+    place, numbers = poll(place)
+    if len(numbers) < BATCH:
         after = place.move(numbers)
         late = events.filter(pk__in=numbers).order_by("-pk")
         found = list(late[: MOST + 1])[::-1] if numbers else []

@@ -1,14 +1,17 @@
 """Set up the demo project and serve it."""
 
 import errno
+import logging
 import os
 import socket
 from argparse import ArgumentParser
+from io import StringIO
 from typing import Any
 
 from django.conf import settings
 from django.contrib.staticfiles.management.commands import runserver
 from django.core.management import CommandError, call_command
+from django.core.management.base import OutputWrapper
 from django.db import connections
 from django.utils.autoreload import DJANGO_AUTORELOAD_ENV
 
@@ -20,7 +23,7 @@ class Command(runserver.Command):
 
     help = (
         "Runs migrate, creates the superuser admin/admin and a small bookshop, then serves the "
-        "playground. Existing data is kept."
+        "playground. Existing data is kept. With --verbosity 0, prints nothing but errors."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -30,11 +33,21 @@ class Command(runserver.Command):
         )
 
     def run(self, **options: Any) -> None:
+        if options["verbosity"] == 0:
+            self.stdout = OutputWrapper(StringIO())
+            _log_problems_alone()
         # The reloader runs this command again, in another process, after each change.
         if os.environ.get(DJANGO_AUTORELOAD_ENV) != "true":
             self._set_up(serve=options["serve"])
+            self._report(serve=options["serve"])
         if options["serve"]:
             super().run(**options)
+
+    def get_handler(self, *args: Any, **options: Any) -> Any:
+        handler = super().get_handler(*args, **options)
+        if options["verbosity"] == 0:  # making it has configured logging again
+            _log_problems_alone()
+        return handler
 
     def _set_up(self, *, serve: bool) -> None:
         if not settings.DEBUG:
@@ -45,6 +58,8 @@ class Command(runserver.Command):
         make_admin()
         stock()
         connections.close_all()
+
+    def _report(self, *, serve: bool) -> None:
         self.stdout.write(self.style.SUCCESS("The demo is set up."))
         if serve:
             host = "localhost" if self.addr in ("0", "0.0.0.0", "127.0.0.1") else self.addr
@@ -64,3 +79,8 @@ class Command(runserver.Command):
                 f"Cannot serve on port {self.port}: {reason}. "
                 f"Try another one: manage.py demo {int(self.port) + 1}"
             ) from error
+
+
+def _log_problems_alone() -> None:
+    for name in ("django.server", "django.utils.autoreload"):
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from argparse import ArgumentParser
 from collections.abc import Iterable, Iterator
+from io import StringIO
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
@@ -46,7 +47,8 @@ class Command(BaseCommand):
 
     help = (
         "Runs every action of the playground on a scratch database and prints what fires. "
-        "Fails if one of Django's signals did not fire."
+        "Fails if one of Django's signals did not fire. "
+        "With --verbosity 0, prints nothing but errors."
     )
     # The checks create users: in a process that only starts another, these would fire first.
     requires_system_checks = ()
@@ -65,6 +67,8 @@ class Command(BaseCommand):
             )
         if not in_place:
             sys.exit(_on_a_scratch_database(options))
+        if options["verbosity"] == 0:
+            self.stdout = OutputWrapper(StringIO())
         self.coloured = wants_colour(self.stdout, options)
         # Two actions fail on purpose; their tracebacks would hide the rest.
         for name in ("django.request", "django.tasks"):
@@ -123,6 +127,7 @@ def wants_colour(output: OutputWrapper, options: dict[str, Any]) -> bool:
 def _on_a_scratch_database(options: dict[str, Any]) -> int:
     """Run this command in another process on an empty database; return its exit status."""
     same = [f"--{name.replace('_', '-')}" for name in ("no_color", "force_color") if options[name]]
+    same.append(f"--verbosity={options['verbosity']}")
     with TemporaryDirectory(prefix="signals-tour-") as folder:
         return subprocess.run(
             [sys.executable, "manage.py", "tour", "--in-place", *same],
