@@ -90,6 +90,8 @@ def test_it_is_read_once_by_many_threads(caplog: pytest.LogCaptureFixture) -> No
         ("CALL_SITES", False, False),
         ("CHANGES", False, False),
         ("REDACT", ["iban", "(?i)x", r"^note$"], ("iban", "(?i)x", r"^note$")),
+        ("REDACT", [".*birth.*", "^user_.*_id$"], (".*birth.*", "^user_.*_id$")),
+        ("REDACT", [r"(a|bc)_?id\d{4}(?!x)"], (r"(a|bc)_?id\d{4}(?!x)",)),
         ("TRUSTED_PROXIES", 0, 0),
         ("TRUSTED_PROXIES", 2, 2),
         ("RECORD_TESTS", True, True),
@@ -168,6 +170,14 @@ WRONG: list[tuple[str, Any]] = [
     ("REDACT", ["[z-a]"]),
     ("REDACT", ["a{99999999999999999999}"]),
     ("REDACT", ["(" * 5000]),
+    ("REDACT", ["(a+)+$"]),
+    ("REDACT", ["(a|a)*b"]),
+    ("REDACT", ["(ab|a)+c"]),
+    ("REDACT", [r"(\w*_)*id$"]),
+    ("REDACT", ["(a{1,30}){1,30}x"]),
+    ("REDACT", ["a*a*a*b"]),
+    ("REDACT", ["(?=(a*)*b)x"]),
+    ("REDACT", ["a?" * 30 + "b"]),
 ]
 
 
@@ -288,3 +298,10 @@ def test_the_examples_of_the_documentation_are_right() -> None:
         names: dict[str, Any] = {"DEBUG": True}
         exec(example, names)
         assert read(names["SIGNALS_DEMO"])[1] == []
+
+
+def test_one_wrong_pattern_of_redact_leaves_the_others() -> None:
+    found, mistakes = read({"REDACT": ["salary", "(a+)+$", "bonus", "("]})
+    assert found.redact == ("salary", "bonus")
+    assert [mistake.key for mistake in mistakes] == ["REDACT"]
+    assert "'(a+)+$' could take very long" in mistakes[0].hint

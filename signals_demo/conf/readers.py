@@ -1,67 +1,23 @@
-"""The `SIGNALS_DEMO` setting: typed, read at access, cleared when it changes."""
+"""How the value of each key is read: what it may be, and what an error says of it."""
 
-import logging
-import re
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, NamedTuple
-
-from django.conf import settings
-from django.core.signals import setting_changed
+from typing import Any
 
 from signals_demo import catalog
-
-logger = logging.getLogger("signals_demo")
-
-SETTING = "SIGNALS_DEMO"
-DATABASE_SINK = {"default": {"BACKEND": "signals_demo.sinks.database.DatabaseSink"}}
-
-
-class Mistake(NamedTuple):
-    """A mistake in the setting: what is wrong and how to fix it."""
-
-    key: str
-    message: str
-    hint: str
-
-
-class Config(NamedTuple):
-    """The values in force; docs/settings.md says what each means."""
-
-    enabled: bool = True
-    signals: frozenset[str] | None = None
-    extra_signals: tuple[str, ...] = ()
-    include_models: tuple[str, ...] | None = None
-    exclude_models: tuple[str, ...] = ()
-    exclude_paths: tuple[str, ...] = ()
-    mode: str = "background"
-    database: str = "default"
-    sinks: Mapping[str, Mapping[str, Any]] | None = None
-    flush_interval: float = 0.5
-    batch_size: int = 1000
-    buffer_limit: int = 100_000
-    journal_dir: Path | None = None
-    fold_after: int | None = 25
-    call_sites: bool = True
-    changes: bool = True
-    redact: tuple[str, ...] = ()
-    trusted_proxies: int = 0
-    record_tests: bool = False
-    strict: bool = False
-
-    @property
-    def inline(self) -> bool:
-        """Return whether events are written at once, on the caller's connection."""
-        return self.mode == "inline"
-
-    def wants(self, name: str) -> bool:
-        """Return whether a built-in signal is recorded."""
-        return self.signals is None or name in self.signals
+from signals_demo.conf.patterns import problem_of
 
 
 class Invalid(ValueError):
-    """A value that is not valid; the text says what to use instead."""
+    """A value that is not valid; the text says what to use instead.
+
+    `usable` is the part of the value that is used all the same, or None.
+    """
+
+    def __init__(self, text: str, usable: Any = None) -> None:
+        super().__init__(text)
+        self.usable = usable
 
 
 def _flag(value: object) -> bool:
@@ -134,13 +90,11 @@ def _signals(value: object) -> frozenset[str]:
 
 
 def _patterns(value: object) -> tuple[str, ...]:
-    patterns = _texts(value)
-    for pattern in patterns:
-        try:
-            re.compile(pattern)
-        except (re.error, OverflowError, RecursionError) as error:
-            raise Invalid(f"use regular expressions; {pattern!r} is not one ({error})") from error
-    return patterns
+    problems = {pattern: problem_of(pattern) for pattern in _texts(value)}
+    usable = tuple(pattern for pattern, problem in problems.items() if not problem)
+    for problem in filter(None, problems.values()):
+        raise Invalid(problem, usable)
+    return usable
 
 
 def _count(least: int) -> Callable[[object], int]:
@@ -209,54 +163,3 @@ READERS: dict[str, Callable[[object], Any]] = {
     "RECORD_TESTS": _flag,
     "STRICT": _flag,
 }
-
-
-def read(raw: object) -> tuple[Config, list[Mistake]]:
-    """Return the configuration that `raw` describes, and what is wrong with it.
-
-    A key with a mistake keeps its default, so that one mistake loses no events.
-    """
-    if not isinstance(raw, Mapping):
-        return Config(), [
-            Mistake("", f"{SETTING} is not a dict.", f'Write {SETTING} = {{"ENABLED": True}}.')
-        ]
-    values: dict[str, Any] = {}
-    mistakes: list[Mistake] = []
-    for key, value in raw.items():
-        reader = READERS.get(key) if isinstance(key, str) else None
-        if reader is None:
-            near = get_close_matches(str(key).upper(), READERS, n=1)
-            hint = f"Did you mean {near[0]!r}?" if near else f"The keys are {', '.join(READERS)}."
-            mistakes.append(Mistake(str(key), f"{SETTING} has an unknown key: {key!r}.", hint))
-            continue
-        try:
-            values[key.lower()] = reader(value)
-        except Invalid as error:
-            mistakes.append(Mistake(key, f"{SETTING}[{key!r}] is not valid.", f"Please {error}."))
-    return Config(**values), mistakes
-
-
-# In a list that is replaced as a whole: what a thread began to read before the setting changed
-# ends up in the old list.
-_config: list[Config] = []
-
-
-def config() -> Config:
-    """Return the configuration in force. Mistakes are logged here and reported by the checks."""
-    cached = _config
-    if not cached:
-        found, mistakes = read(getattr(settings, SETTING, {}))
-        cached.append(found)
-        for mistake in mistakes:
-            logger.error("%s %s", mistake.message, mistake.hint)
-    return cached[0]
-
-
-def clear(*, setting: str, **kwargs: object) -> None:
-    """Read the setting again at the next access (receiver of `setting_changed`)."""
-    global _config
-    if setting == SETTING:
-        _config = []
-
-
-setting_changed.connect(clear, dispatch_uid="signals_demo.conf")
