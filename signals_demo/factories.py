@@ -183,57 +183,64 @@ def login_trace(user: AbstractBaseUser, **shared: Any) -> list[SignalEvent]:
     return trace_of(*steps, **{"origin_name": "POST /login/"} | _actor(user) | shared)
 
 
+_ORDER = {
+    "id": [None, 3],
+    "status": [None, "new"],
+    "total": [None, "59.90"],
+    "address": [None, {"street": "12 Rue des Lilas", "city": "Lyon", "floor": None}],
+    "note": [None, None],
+    "placed_at": [None, "2026-11-21T14:03:22.417000+00:00"],
+}
+
+
+def _init_steps(depth: int, model: str, count: int) -> list[Step]:
+    shared = {"sender": model, "object_pk": "", "outcome": "", "database": "", "count": count}
+    made = {"args": [1, "Teapot"], "kwargs": {}}
+    return [
+        (depth, "pre_init", shared | {"arguments": made}),
+        (depth, "post_init", shared | {"arguments": {"instance": None}}),
+    ]
+
+
+def _link_step(depth: int) -> Step:
+    sent = {
+        "instance": {"model": "shop.Order", "pk": 3},
+        "action": "post_add",
+        "reverse": False,
+        "model": "shop.models.Tag",
+        "pk_set": [1, 4, 9],
+        "using": "default",
+    }
+    link = {"sender": "shop.Order_tags", "object_pk": "3", "arguments": sent}
+    return depth, "m2m_changed", link | {"duration": timedelta(microseconds=940)}
+
+
+def _delete_steps(depth: int) -> list[Step]:
+    basket = {"model": "shop.Basket", "pk": 12}
+    shared = {"sender": "shop.Basket", "object_pk": "12"}
+    after = {
+        "arguments": {"instance": basket, "using": "default", "origin": basket},
+        "changes": {"id": [12, None], "session": [MASK, None]},
+        "duration": timedelta(microseconds=1850),
+    }
+    return [
+        (depth, "pre_delete", shared | {"arguments": {"instance": basket, "origin": basket}}),
+        (depth, "post_delete", shared | after),
+    ]
+
+
 def checkout_trace(user: AbstractBaseUser | None = None, **shared: Any) -> list[SignalEvent]:
     """Store the trace of a purchase: folded inits, nested saves, a link and a delete."""
-    loaded = {"sender": "shop.Product", "object_pk": "", "outcome": "", "database": ""}
-    linked = {
-        "sender": "shop.Order_tags",
-        "object_pk": "3",
-        "arguments": {
-            "instance": {"model": "shop.Order", "pk": 3},
-            "action": "post_add",
-            "reverse": False,
-            "model": "shop.models.Tag",
-            "pk_set": [1, 4, 9],
-            "using": "default",
-        },
-        "duration": timedelta(microseconds=940),
-    }
-    basket = {"model": "shop.Basket", "pk": 12}
-    gone = {"sender": "shop.Basket", "object_pk": "12"}
-    order = {
-        "id": [None, 3],
-        "status": [None, "new"],
-        "total": [None, "59.90"],
-        "address": [None, {"street": "12 Rue des Lilas", "city": "Lyon", "floor": None}],
-        "note": [None, None],
-        "placed_at": [None, "2026-11-21T14:03:22.417000+00:00"],
-    }
-    pre_order, post_order = _save_steps(1, "shop.Order", 3, order)
+    pre_order, post_order = _save_steps(1, "shop.Order", 3, _ORDER)
     steps = _request_steps(
         "POST",
         "/checkout/",
-        (
-            1,
-            "pre_init",
-            loaded | {"arguments": {"args": [1, "Teapot"], "kwargs": {}}, "count": 312},
-        ),
-        (1, "post_init", loaded | {"arguments": {"instance": None}, "count": 312}),
+        *_init_steps(1, "shop.Product", count=312),
         pre_order,
         *_save_steps(2, "shop.Product", 8, {"stock": [4, 3], "badge": ["last ones", None]}),
         post_order,
-        (1, "m2m_changed", linked),
-        (1, "pre_delete", gone | {"arguments": {"instance": basket, "origin": basket}}),
-        (
-            1,
-            "post_delete",
-            gone
-            | {
-                "arguments": {"instance": basket, "using": "default", "origin": basket},
-                "changes": {"id": [12, None], "session": [MASK, None]},
-                "duration": timedelta(microseconds=1850),
-            },
-        ),
+        _link_step(1),
+        *_delete_steps(1),
     )
     return trace_of(*steps, **{"origin_name": "POST /checkout/"} | _actor(user) | shared)
 

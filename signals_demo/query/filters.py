@@ -18,7 +18,7 @@ from signals_demo.serialize.model_info import OWN_LABELS
 
 QUICK_VIEWS: dict[str, tuple[LazyText, tuple[str, ...]]] = {
     "": (_("Everything"), ()),
-    "changes": (_("Changes"), ("post_save", "post_delete", "m2m_changed")),
+    "changes": (_("Changes"), catalog.CHANGES),
     "logins": (_("Logins"), ("user_logged_in", "user_logged_out", "user_login_failed")),
     "requests": (
         _("Requests"),
