@@ -9,7 +9,7 @@ from django.db import Error
 
 from signals_demo.query.filters import FILTERS
 from signals_demo.query.parsing import NotUnderstood
-from signals_demo.query.selection import Selection, selected
+from signals_demo.query.selection import Selection, from_texts
 from signals_demo.tracing.api import suppress
 
 
@@ -52,11 +52,11 @@ def add_filters(parser: CommandParser) -> None:
         group.add_argument(f"--{each.option}", metavar=each.metavar, action=action, help=each.help)
 
 
-def in_options(options: Mapping[str, Any]) -> Selection:
+def from_options(options: Mapping[str, Any]) -> Selection:
     """Return what the options of a command select. Raises `NotUnderstood`."""
     given = {}
     for name, each in FILTERS.items():
         value = options[each.option.replace("-", "_")]
         if value is not None:
             given[name] = [value] if isinstance(value, str) else list(value)
-    return selected(given, lambda each: f"--{each.option}")
+    return from_texts(given, lambda each: f"--{each.option}")

@@ -1,4 +1,4 @@
-"""Reads whose failure must not become the host's."""
+"""Queries whose failure leaves the project's transaction usable."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -8,8 +8,8 @@ from django.db import connections, transaction
 
 
 @contextmanager
-def apart(using: str) -> Iterator[None]:
-    """Run queries so that a failing one leaves a transaction of the host's usable."""
+def isolated(using: str) -> Iterator[None]:
+    """Run the block in a savepoint if the project has a transaction open."""
     block: AbstractContextManager[Any] = nullcontext()
     if connections[using].in_atomic_block:
         block = transaction.atomic(using=using)

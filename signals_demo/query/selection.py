@@ -102,7 +102,7 @@ def _by_name(each: EventFilter) -> str:
     return each.name
 
 
-def selected(
+def from_texts(
     given: Mapping[str, Sequence[str]], called: Callable[[EventFilter], str] = _by_name
 ) -> Selection:
     """Return what the texts given for each filter select. Runs one query, for a search, at most.
@@ -137,7 +137,7 @@ def _read(each: EventFilter, text: str) -> Any:
     return each.read(text)
 
 
-def in_address(query: QueryDict) -> Selection:
+def from_address(query: QueryDict) -> Selection:
     """Return what the address of the list of events selects. Raises `NotUnderstood`."""
     given: dict[str, list[str]] = {}
     for name, texts in query.lists():
@@ -146,4 +146,4 @@ def in_address(query: QueryDict) -> Selection:
         if name not in FILTERS:
             raise NotUnderstood(gettext("There is no filter “{name}”.").format(name=quoted(name)))
         given[name] = [str(text) for text in texts]
-    return selected(given)
+    return from_texts(given)

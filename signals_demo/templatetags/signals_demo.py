@@ -11,7 +11,7 @@ from django.utils.html import format_html
 
 from signals_demo.models import SignalEvent
 from signals_demo.query.history import key_of, of_object
-from signals_demo.query.isolated import apart
+from signals_demo.query.isolated import isolated
 from signals_demo.rollups.traces import IS_CHANGE
 from signals_demo.web.presentation import ago
 from signals_demo.web.timeline import Links, days, may_read
@@ -51,7 +51,7 @@ def signal_history(
         return {"is_shown": False}
     links = Links() if can_read and getattr(user, "is_staff", False) else None
     try:
-        with apart(SignalEvent.objects.db):
+        with isolated(SignalEvent.objects.db):
             stretch = of_object(instance).read(limit, wanted=IS_CHANGE)
     except DatabaseError:  # the log is out of reach; the host's page is not
         return {"is_shown": True, "is_out_of_reach": True, "whole_url": ""}

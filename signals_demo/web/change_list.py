@@ -14,7 +14,7 @@ from signals_demo.query.keyset import AS_FIRED, LAST, NEWEST_FIRST, Cursor, NotA
 from signals_demo.query.parsing import NotUnderstood
 from signals_demo.query.scan import Scan
 from signals_demo.query.search import Search
-from signals_demo.query.selection import Selection, in_address
+from signals_demo.query.selection import Selection, from_address
 from signals_demo.web.list_filters import VIEW_VAR
 
 AFTER_VAR, BEFORE_VAR = "after", "before"
@@ -38,7 +38,7 @@ class EventList(ChangeList):
         self._after, self._before = (self._taken(name) for name in (AFTER_VAR, BEFORE_VAR))
         events = super().get_queryset(request, exclude_parameters)
         try:
-            self.selection = in_address(request.GET)
+            self.selection = from_address(request.GET)
         except NotUnderstood as error:
             if error.name != SEARCH_VAR:
                 messages.warning(request, str(error), fail_silently=True)

@@ -24,7 +24,7 @@ from django.utils.translation import gettext_lazy as _
 from signals_demo.catalog.types import LazyText
 from signals_demo.conf import config
 from signals_demo.models import SignalEvent
-from signals_demo.query.isolated import apart
+from signals_demo.query.isolated import isolated
 from signals_demo.tracing.api import suppress
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class LogAdmin(EventModelAdmin):
 def _exists(rows: QuerySet[Any]) -> bool:
     """Return whether there are rows; a table that is not there (yet) has none."""
     try:
-        with apart(rows.db):
+        with isolated(rows.db):
             return rows.exists()
     except DatabaseError:
         return False

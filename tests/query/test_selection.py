@@ -19,7 +19,7 @@ from signals_demo.factories import (
 from signals_demo.query import export
 from signals_demo.query.export import rows
 from signals_demo.query.parsing import NotUnderstood
-from signals_demo.query.selection import MOST, Selection, in_address, selected
+from signals_demo.query.selection import MOST, Selection, from_address, from_texts
 from tests.factories import UserFactory
 
 pytestmark = pytest.mark.django_db
@@ -33,7 +33,7 @@ def keys(found: Selection) -> list[int]:
 
 def chosen(**given: str | list[str]) -> list[int]:
     lists = {name: [value] if isinstance(value, str) else value for name, value in given.items()}
-    return keys(selected(lists))
+    return keys(from_texts(lists))
 
 
 def test_each_filter_chooses() -> None:
@@ -122,9 +122,9 @@ def test_a_family_without_a_signal_has_no_events(monkeypatch: pytest.MonkeyPatch
 def test_until_narrows_a_period_and_never_widens_it() -> None:
     now = datetime.now(UTC)
     for ends in ({}, {"time": ["2026-01-01/2999-01-01"]}, {"until": ["2999-01-01"]}):
-        assert selected(ends).until(now).period.until == now
+        assert from_texts(ends).until(now).period.until == now
     until = datetime(2026, 1, 1, tzinfo=UTC)
-    assert selected({"until": [until.isoformat()]}).until(now).period.until == until
+    assert from_texts({"until": [until.isoformat()]}).until(now).period.until == until
 
 
 def test_a_signal_of_bygone_days_can_still_be_asked_for() -> None:
@@ -166,13 +166,13 @@ def test_an_address_of_the_list_chooses_what_the_list_shows(client: Client, addr
     migrate_trace()
     client.force_login(user)
     shown = [event.pk for event in client.get(f"{LIST}?{address}").context["cl"].result_list]
-    assert keys(in_address(QueryDict(address))) == shown[::-1]
-    assert keys(in_address(QueryDict(f"{address}&p=2&o=1&format=csv"))) == shown[::-1]
+    assert keys(from_address(QueryDict(address))) == shown[::-1]
+    assert keys(from_address(QueryDict(f"{address}&p=2&o=1&format=csv"))) == shown[::-1]
 
 
 def test_an_address_with_another_filter_chooses_nothing_unasked() -> None:
     with pytest.raises(NotUnderstood, match="no filter “colour”"):
-        in_address(QueryDict("colour=red"))
+        from_address(QueryDict("colour=red"))
 
 
 @pytest.mark.applies(connection.vendor == "sqlite")

@@ -1,4 +1,4 @@
-"""The overview: its figures, where they lead, and what it costs."""
+"""The overview: its numbers, where they lead, and what it costs."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -16,7 +16,7 @@ from django.utils import timezone
 from signals_demo.delivery.health import EVENTS_LOST
 from signals_demo.factories import SignalEventFactory
 from signals_demo.models import SignalEvent
-from signals_demo.query import figures
+from signals_demo.query import statistics
 from signals_demo.rollups import traces
 from signals_demo.rollups.hours import last_key, sum_up
 from signals_demo.web.pages.overview import LENGTHS, Overview, edges_of
@@ -87,11 +87,11 @@ def test_what_is_summed_up_and_what_is_not_yet_are_both_there(reader: Client) ->
 
 
 def test_it_says_how_many_events_are_still_missing(reader: Client, monkeypatch: Any) -> None:
-    monkeypatch.setattr(figures, "TAIL", 5)
+    monkeypatch.setattr(statistics, "MOST_PENDING", 5)
     make(8)
     found = overview(reader)
     assert found.firings == 5
-    assert found.behind == 3
+    assert found.pending == 3
     assert b"3 new events are not counted here yet" in reader.get(PAGE).content
 
 

@@ -9,7 +9,7 @@ from typing import Any, TextIO
 from django.core.management.base import CommandError, CommandParser, no_translations
 from django.utils import timezone
 
-from signals_demo.management.filters import ReadingCommand, in_options
+from signals_demo.management.filters import ReadingCommand, from_options
 from signals_demo.management.output import DATA, TEXT, written
 from signals_demo.query.export import FORMATS, Row, rows
 
@@ -110,7 +110,7 @@ def _format(given: str | None, target: Path | None) -> str:
 
 
 def _rows(options: dict[str, Any]) -> Iterator[Row]:
-    return rows(in_options(options).until(timezone.now()).events())
+    return rows(from_options(options).until(timezone.now()).events())
 
 
 def _opened(target: Path) -> AbstractContextManager[TextIO]:

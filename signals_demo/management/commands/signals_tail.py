@@ -10,7 +10,7 @@ from typing import Any
 from django.core.management.base import CommandParser, no_translations
 from django.db import Error, connections
 
-from signals_demo.management.filters import ReadingCommand, in_options
+from signals_demo.management.filters import ReadingCommand, from_options
 from signals_demo.management.output import DATA, TEXT, written
 from signals_demo.management.terminal import LineFormatter
 from signals_demo.models import SignalEvent, SignalEventQuerySet
@@ -54,7 +54,7 @@ class Command(ReadingCommand):
         self.formatter = LineFormatter(coloured=coloured, has_headings=not self.is_quiet)
         how = DATA if self.as_json else TEXT
         with written(self.stdout, how), self.reading(), suppress(KeyboardInterrupt):
-            events = in_options(options).events()
+            events = from_options(options).events()
             place = end_of_log()
             self._show(_newest(events, place, options["lines"]))
             if options["follow"]:

@@ -9,7 +9,7 @@ from django.utils.translation import gettext
 
 from signals_demo.query.export import FORMATS, Row, rows
 from signals_demo.query.parsing import NotUnderstood
-from signals_demo.query.selection import in_address
+from signals_demo.query.selection import from_address
 from signals_demo.web.page import LogAdmin, refused
 from signals_demo.web.streaming import attachment
 
@@ -23,7 +23,7 @@ def show(log: LogAdmin, request: HttpRequest) -> HttpResponseBase:
         if wanted not in FORMATS:
             raise NotUnderstood(gettext("There is no such format. Use csv or jsonl."))
         now = timezone.now()
-        events = in_address(request.GET).until(now).events()
+        events = from_address(request.GET).until(now).events()
     except NotUnderstood as error:
         return refused(error)
     return as_file(request, rows(events), wanted, now)

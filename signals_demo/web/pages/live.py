@@ -12,7 +12,7 @@ from signals_demo.models import SignalEvent, SignalEventQuerySet
 from signals_demo.query.filters import FILTERS
 from signals_demo.query.keyset import NotACursor
 from signals_demo.query.parsing import NotUnderstood
-from signals_demo.query.selection import in_address
+from signals_demo.query.selection import from_address
 from signals_demo.query.tail import BATCH, MAX_LAG, TailCursor, end_of_log, poll
 from signals_demo.tracing.ignored import NAME
 from signals_demo.web.page import EVENT, LIST, LogAdmin, full_name, refused, render
@@ -80,7 +80,7 @@ def _events(request: HttpRequest) -> SignalEventQuerySet:
     for name, values in request.GET.lists():
         if name != AFTER and any(values):
             filled.setlist(name, [str(value) for value in values if value])
-    return in_address(filled).events()
+    return from_address(filled).events()
 
 
 def _latest(

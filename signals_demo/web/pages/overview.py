@@ -19,17 +19,17 @@ from signals_demo.catalog.types import Family, LazyText
 from signals_demo.conf import config
 from signals_demo.delivery.health import EVENTS_LOST, health
 from signals_demo.models import Origin, SignalEvent
-from signals_demo.query.figures import (
-    Figures,
-    Slow,
-    as_utc,
-    events_of,
-    latest,
-    summed_up,
-    trouble_since,
-)
 from signals_demo.query.filters import SPANS
 from signals_demo.query.parsing import Period
+from signals_demo.query.statistics import (
+    SlowPair,
+    Statistics,
+    as_utc,
+    by_hour,
+    by_minute,
+    events_of,
+    failures_since,
+)
 from signals_demo.rollups.hours import HourlySums
 from signals_demo.web.page import LIST, LogAdmin, render
 from signals_demo.web.pages import trace
@@ -127,11 +127,11 @@ class Overview:
         self.span = span
         now = timezone.now()
         self.edges = edges_of(span, now)
-        self._figures: Figures = (latest if span == "1h" else summed_up)(self.edges)
-        self._signals = self._figures.signals
-        self._trouble = trouble_since(self.edges[0])
-        self.behind = self._figures.behind
-        self.latest = self._trouble.latest
+        self._statistics: Statistics = (by_minute if span == "1h" else by_hour)(self.edges)
+        self._signals = self._statistics.signals
+        self._failures = failures_since(self.edges[0])
+        self.pending = self._statistics.pending
+        self.latest = self._failures.latest
 
     @property
     def firings(self) -> int:
@@ -142,12 +142,12 @@ class Overview:
     def tiles(self) -> list[dict[str, Any]]:
         """Return the numbers that tell whether anything is odd, each with what is behind it."""
         failed = self._signals["user_login_failed"]
-        trouble = self._trouble
+        failures = self._failures
         tiles = [
             (_("Firings"), self.firings, self._list(), False),
             (_("Failed logins"), failed, self._list(signal="user_login_failed"), True),
-            (_("Exceptions"), trouble.exceptions, self._requests(kind="errors"), True),
-            (_("Rolled back"), trouble.rolled_back, self._list(outcome="rolled_back"), True),
+            (_("Exceptions"), failures.exceptions, self._requests(kind="errors"), True),
+            (_("Rolled back"), failures.rolled_back, self._list(outcome="rolled_back"), True),
         ]
         if lost := self._signals[EVENTS_LOST]:
             tiles.append((_("Lost"), lost, self._list(signal=EVENTS_LOST), True))
@@ -160,7 +160,7 @@ class Overview:
     def _sums(self) -> list[Counter[str]]:
         """The firings of each family, or of `other` signals, in each bar."""
         sums: list[Counter[str]] = [Counter() for _edge in self.edges[1:]]
-        for (number, signal), firings in self._figures.firings.items():
+        for (number, signal), firings in self._statistics.firings.items():
             sums[number][family(signal) or "other"] += firings
         return sums
 
@@ -245,7 +245,7 @@ class Overview:
         ]  # fmt: skip
 
     def _busiest_senders(self) -> list[Line]:
-        senders = self._figures.senders
+        senders = self._statistics.senders
         found = [each for each in senders.most_common(MOST + 1) if each[0]][:MOST]
         return [
             Line(
@@ -259,7 +259,7 @@ class Overview:
         ]
 
     def _busiest_origins(self) -> list[Line]:
-        found = self._figures.origins.most_common(MOST)
+        found = self._statistics.origins.most_common(MOST)
         return [
             Line(
                 name or gettext("unnamed"),
@@ -274,7 +274,7 @@ class Overview:
     @property
     def slowest(self) -> list[Line]:
         """Return the slowest pairs of signals, each with the trace that it was in."""
-        ranked = sorted(self._figures.slowest.values(), key=lambda one: -one.longest)[:MOST]
+        ranked = sorted(self._statistics.slowest.values(), key=lambda one: -one.longest)[:MOST]
         events = events_of(ranked)
         return [
             Line(
@@ -304,7 +304,7 @@ def _label(key: str) -> LazyText:
     return _("Other signals") if key == "other" else Family(key).label
 
 
-def _whose(slow: Slow, event: SignalEvent | None) -> str:
+def _whose(slow: SlowPair, event: SignalEvent | None) -> str:
     """Return what a pair is about: the sender of a request's own is but the server's handler."""
     if event is not None and event.origin_name and family(slow.signal) == Family.REQUEST:
         return event.origin_name

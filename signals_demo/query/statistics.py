@@ -1,6 +1,7 @@
-"""What fired in a stretch of time, added up: from sums, and from the latest events.
+"""Statistics of the firings in a period, from the sums and from events not in the sums yet.
 
-A fixed number of queries, of which none reads more than `TAIL` events, but for the last hour.
+It takes a fixed number of queries. None reads more than `MOST_PENDING` events, except for the
+statistics by the minute, which read the events themselves.
 """
 
 from collections import Counter
@@ -25,7 +26,7 @@ from signals_demo.rollups.hours import (
     summed_up_to,
 )
 
-TAIL = 20_000  # events that are not in the sums yet and are looked at one by one
+MOST_PENDING = 20_000  # events not in the sums yet, which are read one by one
 CANDIDATES = 200  # sums with a slow pair, among which the slowest pairs are found
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
@@ -36,7 +37,7 @@ Pair = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Slow:
+class SlowPair:
     """The longest time that pairs of a signal and a sender took, within `grain` of `start`."""
 
     signal: str
@@ -52,18 +53,18 @@ class Slow:
 
 
 @dataclass
-class Figures:
-    """The firings between `edges`, the ends of equally long stretches of time."""
+class Statistics:
+    """The firings between `edges`, the ends of equally long periods."""
 
     edges: Sequence[datetime]
     firings: Counter[tuple[int, str]] = field(default_factory=Counter)
-    """By number of the stretch, and signal."""
+    """By number of the period, and signal."""
     senders: Counter[str] = field(default_factory=Counter)
     origins: Counter[tuple[str, str]] = field(default_factory=Counter)
     """By origin and its name, with `…` for the keys in it."""
-    slowest: dict[Pair, Slow] = field(default_factory=dict)
-    behind: int = 0
-    """How many of the latest events are not in it, because they are still being added up."""
+    slowest: dict[Pair, SlowPair] = field(default_factory=dict)
+    pending: int = 0
+    """How many of the latest events are not in it, because they are not in the sums yet."""
 
     @property
     def signals(self) -> Counter[str]:
@@ -85,9 +86,9 @@ class Figures:
             self.firings[number, part.name] += part.firings
             self.senders[part.detail] += part.firings
             if part.longest:
-                self.consider(Slow(part.name, part.detail, part.longest, part.hour, grain))
+                self.consider(SlowPair(part.name, part.detail, part.longest, part.hour, grain))
 
-    def consider(self, slow: Slow) -> None:
+    def consider(self, slow: SlowPair) -> None:
         """Keep the slowest of each pair."""
         known = self.slowest.get(slow.pair)
         if known is None or known.longest < slow.longest:
@@ -106,17 +107,17 @@ class Figures:
         return near
 
 
-def latest(edges: Sequence[datetime]) -> Figures:
-    """Return the figures of less than some hours, to the minute."""
-    found = Figures(edges)
+def by_minute(edges: Sequence[datetime]) -> Statistics:
+    """Return the statistics of a few hours at most, to the minute."""
+    found = Statistics(edges)
     events = SignalEvent.objects.filter(occurred_at__gte=edges[0], occurred_at__lt=edges[-1])
     found.add(parts_of(events, Minute), MINUTE)
     return found
 
 
-def summed_up(edges: Sequence[datetime]) -> Figures:
-    """Return the figures between full hours."""
-    found = Figures(edges)
+def by_hour(edges: Sequence[datetime]) -> Statistics:
+    """Return the statistics between full hours."""
+    found = Statistics(edges)
     firings = Sum("firings")
     bars = Case(*(When(hour__lt=edge, then=Value(n)) for n, edge in enumerate(edges[1:])))
     totals = _between(edges[0], edges[-1], TOTAL).annotate(number=bars)
@@ -129,8 +130,8 @@ def summed_up(edges: Sequence[datetime]) -> Figures:
     slow = by_signal.filter(longest__gt=timedelta()).order_by("-longest")
     for one in slow[:CANDIDATES]:
         grain = HOUR if one.kind == SIGNAL else DAY
-        found.consider(Slow(one.name, one.detail, one.longest, one.hour, grain))
-    _add_tail(found)
+        found.consider(SlowPair(one.name, one.detail, one.longest, one.hour, grain))
+    _add_pending(found)
     return found
 
 
@@ -147,19 +148,19 @@ def _sums(kind: str, since: datetime, until: datetime) -> QuerySet[SignalHour]:
     return _between(first, last, IN_DAYS[kind]) | before | after
 
 
-def _add_tail(found: Figures) -> None:
+def _add_pending(found: Statistics) -> None:
     """Add the events that are not in the sums yet."""
     events = SignalEvent.objects.all()
     connection = connections[events.db]
     done = summed_up_to(connection)
     last = last_key(connection)
-    until = min(last, done + TAIL)
+    until = min(last, done + MOST_PENDING)
     found.add(parts_of(events.filter(pk__gt=done, pk__lte=until)), HOUR)
-    found.behind = last - until
+    found.pending = last - until
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class Failures:
     """What went wrong since a time, and when the latest event fired."""
 
     exceptions: int
@@ -167,17 +168,17 @@ class Trouble:
     latest: datetime | None
 
 
-def trouble_since(moment: datetime) -> Trouble:
+def failures_since(moment: datetime) -> Failures:
     """Return what went wrong since a time. Runs three queries."""
     traces = SignalTrace.objects.filter(started_at__gte=moment)
-    return Trouble(
+    return Failures(
         traces.filter(errors__gt=0).aggregate(total=Sum("errors"))["total"] or 0,
         traces.filter(rolled_back__gt=0).aggregate(total=Sum("rolled_back"))["total"] or 0,
         SignalEvent.objects.aggregate(latest=Max("occurred_at"))["latest"],
     )
 
 
-def events_of(slowest: Sequence[Slow]) -> dict[Pair, SignalEvent]:
+def events_of(slowest: Sequence[SlowPair]) -> dict[Pair, SignalEvent]:
     """Return the events that closed the slowest pairs, as far as they are still there."""
     if not slowest:
         return {}
@@ -194,7 +195,7 @@ def events_of(slowest: Sequence[Slow]) -> dict[Pair, SignalEvent]:
     return {(event.signal, event.sender): event for event in found[:CANDIDATES]}
 
 
-def _to_the_hour(slowest: Sequence[Slow]) -> Iterable[Slow]:
+def _to_the_hour(slowest: Sequence[SlowPair]) -> Iterable[SlowPair]:
     """Return them with the hour of those whose day is known: a day may have very many events."""
     if all(one.grain == MINUTE for one in slowest):
         return slowest
