@@ -92,6 +92,7 @@ def test_it_is_read_once_by_many_threads(caplog: pytest.LogCaptureFixture) -> No
         ("REDACT", ["iban", "(?i)x", r"^note$"], ("iban", "(?i)x", r"^note$")),
         ("REDACT", [".*birth.*", "^user_.*_id$"], (".*birth.*", "^user_.*_id$")),
         ("REDACT", [r"(a|bc)_?id\d{4}(?!x)"], (r"(a|bc)_?id\d{4}(?!x)",)),
+        ("REMOTE_ADDRESS", False, False),
         ("TRUSTED_PROXIES", 0, 0),
         ("TRUSTED_PROXIES", 2, 2),
         ("RECORD_TESTS", True, True),
@@ -104,7 +105,7 @@ def test_a_key_takes(key: str, value: Any, expected: Any) -> None:
     assert getattr(found, key.lower()) == expected
 
 
-FLAGS = ("ENABLED", "CALL_SITES", "CHANGES", "RECORD_TESTS", "STRICT")
+FLAGS = ("ENABLED", "CALL_SITES", "CHANGES", "REMOTE_ADDRESS", "RECORD_TESTS", "STRICT")
 COUNTS = ("BATCH_SIZE", "BUFFER_LIMIT", "FOLD_AFTER", "TRUSTED_PROXIES")
 LISTS = (
     "SIGNALS", "EXTRA_SIGNALS", "INCLUDE_MODELS", "EXCLUDE_MODELS", "EXCLUDE_PATHS", "REDACT",

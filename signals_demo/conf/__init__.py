@@ -45,6 +45,7 @@ class Config(NamedTuple):
     call_sites: bool = True
     changes: bool = True
     redact: tuple[str, ...] = ()
+    remote_address: bool = True
     trusted_proxies: int = 0
     record_tests: bool = False
     strict: bool = False

@@ -159,6 +159,7 @@ READERS: dict[str, Callable[[object], Any]] = {
     "CALL_SITES": _flag,
     "CHANGES": _flag,
     "REDACT": _patterns,
+    "REMOTE_ADDRESS": _flag,
     "TRUSTED_PROXIES": _count(0),
     "RECORD_TESTS": _flag,
     "STRICT": _flag,

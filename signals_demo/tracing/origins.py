@@ -25,19 +25,23 @@ def _address(text: str) -> str:
     candidates = (text, text.strip("[]"), host.strip("[]") if colon else "")
     for candidate in candidates:
         try:
-            return str(ipaddress.ip_address(candidate))
+            address = ipaddress.ip_address(candidate)
         except ValueError:
             continue
+        # A server that listens on [::] reports IPv4 clients as ::ffff:192.0.2.1.
+        return str(getattr(address, "ipv4_mapped", None) or address)
     return ""
 
 
 def client_address(peer: str, forwarded_for: str) -> str:
-    """Return the client's address.
+    """Return the client's address, or "" if addresses are not recorded.
 
     Each of the `TRUSTED_PROXIES` nearest to us appended one entry to X-Forwarded-For, so the
     client is the entry that the farthest of them wrote. What stands before it anyone may have
     made up, and with fewer entries than proxies the request did not come through them.
     """
+    if not config().remote_address:
+        return ""
     trusted = config().trusted_proxies
     if trusted:
         entries = forwarded_for.split(",")
