@@ -116,7 +116,7 @@ def _sum_up_traces() -> None:
         exact = SignalEvent.objects.order_by().values_list("origin_name", flat=True).distinct()
         cursor.executemany(
             "INSERT INTO names VALUES (%s, %s)",
-            [(name, traces.general(name)) for name in exact.iterator()],
+            [(name, traces.general_name(name)) for name in exact.iterator()],
         )
         cursor.execute(
             f"INSERT INTO {SignalTrace._meta.db_table} ({names}, general_name)"  # noqa: S608

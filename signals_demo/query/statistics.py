@@ -18,12 +18,12 @@ from signals_demo.rollups.hours import (
     ORIGIN,
     SIGNAL,
     TOTAL,
+    HourSum,
     Minute,
-    Part,
     day_of,
     last_key,
-    parts_of,
     summed_up_to,
+    sums_of,
 )
 
 MOST_PENDING = 20_000  # events not in the sums yet, which are read one by one
@@ -74,7 +74,7 @@ class Statistics:
             found[signal] += firings
         return found
 
-    def add(self, parts: Iterable[Part], grain: timedelta) -> None:
+    def add(self, parts: Iterable[HourSum], grain: timedelta) -> None:
         """Add what lies between the edges."""
         for part in parts:
             number = self._number(part.hour)
@@ -111,7 +111,7 @@ def by_minute(edges: Sequence[datetime]) -> Statistics:
     """Return the statistics of a few hours at most, to the minute."""
     found = Statistics(edges)
     events = SignalEvent.objects.filter(occurred_at__gte=edges[0], occurred_at__lt=edges[-1])
-    found.add(parts_of(events, Minute), MINUTE)
+    found.add(sums_of(events, Minute), MINUTE)
     return found
 
 
@@ -155,7 +155,7 @@ def _add_pending(found: Statistics) -> None:
     done = summed_up_to(connection)
     last = last_key(connection)
     until = min(last, done + MOST_PENDING)
-    found.add(parts_of(events.filter(pk__gt=done, pk__lte=until)), HOUR)
+    found.add(sums_of(events.filter(pk__gt=done, pk__lte=until)), HOUR)
     found.pending = last - until
 
 

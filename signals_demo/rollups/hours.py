@@ -1,7 +1,8 @@
 """Sums events up by the hour and the day in `SignalHour`, some time after they were stored.
 
-It follows the keys that the database gives: what has a key up to `summed_up_to()` is in the sums,
-however late it came, and what has a higher one is not yet. Several processes may do it at a time.
+It follows the keys that the database gives: an event with a key up to `summed_up_to()` is in the
+sums, however late it came, and one with a higher key is not yet. Several processes may do it at a
+time.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,27 +20,26 @@ from django.db.models.functions import TruncHour, TruncMinute
 
 from signals_demo.rollups.adaptation import adapt_duration
 from signals_demo.rollups.tables import model
-from signals_demo.rollups.traces import general
+from signals_demo.rollups.traces import general_name
 from signals_demo.rollups.upsert import Upsert, greatest
 
 STEP = 5000  # keys summed up in one transaction
-BUDGET = 0.2  # seconds that one turn takes, if there is much to do
-EVERY = 30.0  # seconds between two turns
+BUDGET = 0.2  # seconds that one round takes, if there is much to do
+INTERVAL = 30.0  # seconds between two rounds
 
-Block = Callable[[], AbstractContextManager[Any]]
-"""What opens a transaction."""
+NewTransaction = Callable[[], AbstractContextManager[Any]]
 
 SIGNAL, ORIGIN = "signal", "origin"
-# Before all others in the order of keys: MySQL locks the key after one that it adds, and who adds
-# a sum must not wait there for who waits to note this one.
+# Before all others in the order of keys: MySQL locks the key after one that it adds, and a process
+# that adds a sum must not wait there for one that waits to change this row.
 DONE = "done"
 TOTAL = "total"
 IN_DAYS = {SIGNAL: "signal/day", ORIGIN: "origin/day"}
-"""The kinds of the sums of a whole day (UTC), by those of its hours."""
+"""The kinds of the sums of whole days (UTC), by those of their hours."""
 
 
-class Part(NamedTuple):
-    """The fields of `SignalHour`, in their order, but for `id`."""
+class HourSum(NamedTuple):
+    """The fields of `SignalHour`, in their order, except `id`."""
 
     hour: datetime
     kind: str
@@ -49,48 +49,50 @@ class Part(NamedTuple):
     longest: timedelta
 
 
-class _Text:
-    """On SQLite, where times are text, a time is cut as text: not by a function in Python."""
+class _CutAsText:
+    """Cuts a time as text on SQLite, where times are text: not by a function in Python."""
 
     lhs: Any
     length: int
-    rest: str
+    suffix: str
 
     def as_sqlite(self, compiler: Any, connection: Any, **extra: Any) -> tuple[str, Any]:
         sql, params = compiler.compile(self.lhs)
-        return f"SUBSTR({sql}, 1, {self.length}) || '{self.rest}'", params
+        return f"SUBSTR({sql}, 1, {self.length}) || '{self.suffix}'", params
 
 
-class Hour(_Text, TruncHour):
+class Hour(_CutAsText, TruncHour):
     """The hour of a time."""
 
-    length, rest = len("2030-01-02 03"), ":00:00"
+    length, suffix = len("2030-01-02 03"), ":00:00"
 
 
-class Minute(_Text, TruncMinute):
+class Minute(_CutAsText, TruncMinute):
     """The minute of a time."""
 
-    length, rest = len("2030-01-02 03:04"), ":00"
+    length, suffix = len("2030-01-02 03:04"), ":00"
 
 
 class HourlySums:
-    """Keeps the sums up to date, whenever it is asked to go on."""
+    """Keeps the sums up to date, by a round now and then."""
 
     def __init__(self) -> None:
-        # Not at once: what a process does that soon ends, others sum up.
-        self._next = monotonic() + EVERY
+        # Not at once: other processes sum up what one that soon ends does.
+        self._next = monotonic() + INTERVAL
         self._safe = 0
 
-    def go_on(self, connection: BaseDatabaseWrapper, block: Block | None = None) -> None:
-        """Sum up, for a moment, what was there at the last turn.
+    def advance(
+        self, connection: BaseDatabaseWrapper, new_transaction: NewTransaction | None = None
+    ) -> None:
+        """Sum up what was there at the last round, if it is time for one.
 
         Not what came since: a lower key may belong to a transaction that has yet to commit.
         """
         if monotonic() < self._next:
             return
-        if sum_up(connection, self._safe, BUDGET, block):
+        if sum_up(connection, self._safe, BUDGET, new_transaction):
             self._safe = last_key(connection)
-            self._next = monotonic() + EVERY
+            self._next = monotonic() + INTERVAL
 
 
 def last_key(connection: BaseDatabaseWrapper) -> int:
@@ -102,7 +104,7 @@ def last_key(connection: BaseDatabaseWrapper) -> int:
 def summed_up_to(connection: BaseDatabaseWrapper) -> int:
     """Return the key of the last event that is in the sums; if there is none, one before all."""
     hours = model("signalhour").objects.using(connection.alias)
-    row = hours.filter(**how_far()).values_list("firings", flat=True)[:1]
+    row = hours.filter(**_progress_key()).values_list("firings", flat=True)[:1]
     return next(iter(row), None) or _before_next(connection)
 
 
@@ -116,76 +118,76 @@ def sum_up(
     connection: BaseDatabaseWrapper,
     until: int,
     seconds: float = float("inf"),
-    block: Block | None = None,
+    new_transaction: NewTransaction | None = None,
 ) -> bool:
     """Sum up the events with keys up to `until`; return whether all were done in time."""
     end = monotonic() + seconds
-    block = block or partial(transaction.atomic, using=connection.alias)
-    with block():
-        done = _begun(connection)
+    new_transaction = new_transaction or partial(transaction.atomic, using=connection.alias)
+    with new_transaction():
+        done = _progress(connection)
     while done < until:
-        # No step is spent on keys that no event has: what was deleted, what another test used.
+        # No step is spent on keys that no event has: of deleted ones, or of another test's.
         step = min(_before_next(connection, done) + STEP, until)
-        with block():
-            if not _is_done(connection, done, step):
-                return True  # by another process, which goes on
+        with new_transaction():
+            if not _do_step(connection, done, step):
+                return True  # another process does it, and goes on
         done = step
         if monotonic() >= end:
             break
     return done >= until
 
 
-def how_far() -> dict[str, Any]:
-    """Return the key under which it is noted how far the sums go: an hour before all events."""
+def _progress_key() -> dict[str, Any]:
+    """Return the key of the row that says how far the sums go: an hour before all events."""
     beginning = datetime(1970, 1, 1, tzinfo=UTC if settings.USE_TZ else None)
     return {"hour": beginning, "kind": DONE, "name": "", "detail": ""}
 
 
-def _begun(connection: BaseDatabaseWrapper) -> int:
-    """Return where the sums end, which is noted from now on if it was not."""
+def _progress(connection: BaseDatabaseWrapper) -> int:
+    """Return how far the sums go, and make the row that says so if there is none."""
     hours = model("signalhour").objects.using(connection.alias)
     row, _is_new = hours.get_or_create(
-        **how_far(),
+        **_progress_key(),
         defaults={"firings": partial(_before_next, connection), "longest": timedelta()},
     )
     return int(row.firings)
 
 
-def _is_done(connection: BaseDatabaseWrapper, after: int, until: int) -> bool:
-    """Sum up some events, unless another process has."""
+def _do_step(connection: BaseDatabaseWrapper, after: int, until: int) -> bool:
+    """Sum up some events, unless another process has; return whether this one did."""
     hours = model("signalhour").objects.using(connection.alias)
-    # Who changes this row does the step; the others wait, and find it changed.
-    place = hours.filter(**how_far(), firings=after)
-    if not place.update(firings=until):
+    # The process that changes this row does the step; others wait, and find it changed.
+    progress = hours.filter(**_progress_key(), firings=after)
+    if not progress.update(firings=until):
         return False
     events = model("signalevent").objects.using(connection.alias)
-    _add(connection, parts_of(events.filter(pk__gt=after, pk__lte=until)))
+    _add(connection, sums_of(events.filter(pk__gt=after, pk__lte=until)))
     return True
 
 
-def parts_of(events: Any, truncated: type[Hour | Minute] = Hour) -> list[Part]:
-    """Return what a queryset of events adds up to, by the hour. Runs two queries."""
+def sums_of(events: Any, truncated: type[Hour | Minute] = Hour) -> list[HourSum]:
+    """Return the sums of a queryset of events, by the hour. Runs two queries."""
     zone = connections[events.db].timezone
     by_hour = events.order_by().annotate(hour=truncated("occurred_at", tzinfo=zone))
     return [*_by_signal(by_hour), *_by_origin(by_hour)]
 
 
-def _by_signal(events: Any) -> Iterator[Part]:
+def _by_signal(events: Any) -> Iterator[HourSum]:
     found = events.values_list("hour", "signal", "sender")
     for hour, name, sender, firings, longest in found.annotate(
         _firings=Sum("count"), _longest=Max("duration")
     ):
-        yield Part(hour, SIGNAL, name, sender, firings, longest or timedelta())
+        yield HourSum(hour, SIGNAL, name, sender, firings, longest or timedelta())
 
 
-def _by_origin(events: Any) -> Iterator[Part]:
-    parts: dict[tuple[datetime, str, str], int] = {}
+def _by_origin(events: Any) -> Iterator[HourSum]:
+    sums: dict[tuple[datetime, str, str], int] = {}
     found = events.values_list("hour", "origin", "origin_name")
     for hour, origin, name, firings in found.annotate(_firings=Sum("count")):
-        key = hour, origin, general(name)
-        parts[key] = parts.get(key, 0) + firings
-    for (hour, origin, name), firings in parts.items():
-        yield Part(hour, ORIGIN, origin, name, firings, timedelta())
+        key = hour, origin, general_name(name)
+        sums[key] = sums.get(key, 0) + firings
+    for (hour, origin, name), firings in sums.items():
+        yield HourSum(hour, ORIGIN, origin, name, firings, timedelta())
 
 
 def day_of(moment: datetime) -> datetime:
@@ -194,29 +196,29 @@ def day_of(moment: datetime) -> datetime:
     return moment.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-def _coarser(parts: Iterable[Part]) -> Iterable[Part]:
+def _coarser(sums: Iterable[HourSum]) -> Iterable[HourSum]:
     """Return the sums of whole days, and of each hour those over all senders of a signal."""
-    found: dict[tuple[Any, ...], Part] = {}
-    for one in parts:
-        places = [one._replace(hour=day_of(one.hour), kind=IN_DAYS[one.kind])]
+    found: dict[tuple[Any, ...], HourSum] = {}
+    for one in sums:
+        coarse = [one._replace(hour=day_of(one.hour), kind=IN_DAYS[one.kind])]
         if one.kind == SIGNAL:
-            places.append(one._replace(kind=TOTAL, detail=""))
-        for place in places:
-            known = found.get(place[:4], place._replace(firings=0))
-            found[place[:4]] = place._replace(
+            coarse.append(one._replace(kind=TOTAL, detail=""))
+        for each in coarse:
+            known = found.get(each[:4], each._replace(firings=0))
+            found[each[:4]] = each._replace(
                 firings=known.firings + one.firings, longest=max(known.longest, one.longest)
             )
     return found.values()
 
 
-def _add(connection: BaseDatabaseWrapper, parts: Sequence[Part]) -> None:
+def _add(connection: BaseDatabaseWrapper, sums: Sequence[HourSum]) -> None:
     """Add to the sums. In order of their keys, so that no two processes wait for each other."""
-    moment = connection.ops.adapt_datetimefield_value
+    adapt_datetime = connection.ops.adapt_datetimefield_value
     values = [
-        (moment(one.hour), *one[1:5], adapt_duration(connection, one.longest))
-        for one in sorted([*parts, *_coarser(parts)], key=lambda one: one[:4])
+        (adapt_datetime(one.hour), *one[1:5], adapt_duration(connection, one.longest))
+        for one in sorted([*sums, *_coarser(sums)], key=lambda one: one[:4])
     ]
-    _SUMS.write(connection, values)
+    _UPSERT.write(connection, values)
 
 
 def _added(upsert: Upsert, connection: BaseDatabaseWrapper) -> dict[str, str]:
@@ -225,4 +227,4 @@ def _added(upsert: Upsert, connection: BaseDatabaseWrapper) -> dict[str, str]:
     return {"firings": firings, "longest": longest}
 
 
-_SUMS = Upsert("signalhour", Part._fields, Part._fields[:4], _added)
+_UPSERT = Upsert("signalhour", HourSum._fields, HourSum._fields[:4], _added)

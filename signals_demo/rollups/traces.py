@@ -32,13 +32,13 @@ _VARIABLE = re.compile(
 ANY = "…"
 
 
-def general(name: str) -> str:
+def general_name(name: str) -> str:
     """Return the name of an origin with `…` for the keys in it: `GET /orders/…/`."""
     return _VARIABLE.sub(ANY, name)
 
 
 class Summary(NamedTuple):
-    """What rows of `SignalTrace` say, but for `general_name`, which follows from it."""
+    """The fields of `SignalTrace` that are summed up; `general_name` follows from them."""
 
     recorder: UUID
     trace_id: str
@@ -66,20 +66,20 @@ def keys_of(rows: Iterable[Row]) -> set[Key]:
 
 def summaries(rows: Iterable[Row]) -> Iterator[Summary]:
     """Yield what rows add up to, a summary for each trace that they belong to."""
-    parts: dict[Key, list[Row]] = {}
-    # Mostly a row belongs where the one before it did: hashing a recorder is slow.
-    recorder, trace_id, part = None, "", []
+    traces: dict[Key, list[Row]] = {}
+    # A row is nearly always of the same trace as the one before it; hashing a recorder is slow.
+    recorder, trace_id, own = None, "", []
     for row in rows:
         if row.recorder is not recorder or row.trace_id != trace_id:
             recorder, trace_id = row.recorder, row.trace_id
-            part = parts.setdefault((recorder, trace_id), []) if trace_id else []
-        part.append(row)
-    yield from map(_sum, parts.values())
+            own = traces.setdefault((recorder, trace_id), []) if trace_id else []
+        own.append(row)
+    yield from map(_sum, traces.values())
 
 
-def add(connection: BaseDatabaseWrapper, parts: Iterable[Summary]) -> None:
-    """Add what rows add up to that have just been stored, all of them new."""
-    _write(connection, parts, is_part=True)
+def add(connection: BaseDatabaseWrapper, summaries: Iterable[Summary]) -> None:
+    """Add summaries of rows that have just been stored, all of them new."""
+    _write(connection, summaries, _ADDED)
 
 
 def _sum(rows: list[Row]) -> Summary:
@@ -97,13 +97,13 @@ def _sum(rows: list[Row]) -> Summary:
     )  # fmt: skip
 
 
-def count_anew(connection: BaseDatabaseWrapper, keys: Collection[Key]) -> None:
-    """Sum traces up from their stored events, where it is not certain which of them were new."""
+def recount(connection: BaseDatabaseWrapper, keys: Collection[Key]) -> None:
+    """Sum traces up from their stored events: it is not certain which of them are new."""
     for recorder in {recorder for recorder, _trace_id in keys}:
         events = model("signalevent").objects.using(connection.alias)
         own = [trace_id for other, trace_id in keys if other == recorder]
         found = summed_up(events.filter(recorder=recorder, trace_id__in=own))
-        _write(connection, _read(connection, found), is_part=False)
+        _write(connection, _read(connection, found), _REPLACED)
 
 
 def summed_up(events: Any) -> Any:
@@ -128,7 +128,7 @@ def summed_up(events: Any) -> Any:
 
 
 def _read(connection: BaseDatabaseWrapper, found: Any) -> list[Summary]:
-    # On a cursor of our own: in inline mode Django's would show in the host's query log.
+    # On a cursor of our own: in inline mode Django's would show in the project's query log.
     compiler = found.query.get_compiler(connection=connection)
     sql, params = compiler.as_sql()
     with closing(connection.create_cursor()) as cursor:
@@ -159,19 +159,17 @@ def _change(
         cursor.execute(sql, [*values, adapt_uuid(connection, recorder), trace_id])
 
 
-def _write(
-    connection: BaseDatabaseWrapper, summaries: Iterable[Summary], *, is_part: bool
-) -> None:
+def _write(connection: BaseDatabaseWrapper, summaries: Iterable[Summary], upsert: Upsert) -> None:
     adapt_datetime = datetime_adapter(connection)
     values = [
         (
             adapt_uuid(connection, one.recorder), *one[1:7], adapt_datetime(one.started_at),
             adapt_datetime(one.ended_at), adapt_duration(connection, one.duration), *one[10:],
-            general(one.origin_name),
+            general_name(one.origin_name),
         )
         for one in summaries
     ]  # fmt: skip
-    (_ADDED if is_part else _REPLACED).write(connection, values)
+    upsert.write(connection, values)
 
 
 def _replaced(upsert: Upsert, connection: BaseDatabaseWrapper) -> dict[str, str]:

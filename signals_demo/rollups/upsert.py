@@ -10,14 +10,15 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from signals_demo.rollups.tables import table
 
-AT_ONCE = 50  # rows in a statement; with some 14 values each any SQLite takes them
+AT_ONCE = 50  # rows in a statement; with about 14 values each any SQLite takes them
 
 
 @dataclass(frozen=True)
 class Upsert:
-    """Rows of a table with these fields, told apart by `key`.
+    """An upsert of rows with these fields, identified by `key`.
 
-    `changed` returns what each field that changes is set to, made of what `old_and_new` names.
+    `changed` returns the SQL that each field is set to in a row that is there, made with
+    `old_and_new`.
     """
 
     model: str
@@ -35,7 +36,7 @@ class Upsert:
                 cursor.execute(self._sql(connection, len(some)), tuple(chain.from_iterable(some)))
 
     def old_and_new(self, connection: BaseDatabaseWrapper, name: str) -> tuple[str, str]:
-        """Return how a statement names a field's value that is there, and the one that comes."""
+        """Return the SQL for the stored value of a field, and for its new one."""
         quote = connection.ops.quote_name
         new = "VALUES({})" if connection.vendor == "mysql" else "EXCLUDED.{}"
         return f"{quote(table(self.model))}.{quote(name)}", new.format(quote(name))

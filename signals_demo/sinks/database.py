@@ -113,7 +113,7 @@ class DatabaseSink(BaseSink):
                 again = not is_inline and any_stored(connection, rows)
                 insert(connection, rows, self.session)
                 if again:
-                    traces.count_anew(connection, traces.keys_of(rows))
+                    traces.recount(connection, traces.keys_of(rows))
                 elif parts:
                     traces.add(connection, parts)
         except (*REFUSALS, DatabaseError) as error:
@@ -131,7 +131,7 @@ class DatabaseSink(BaseSink):
     def _sum_up_hours(self, connection: BaseDatabaseWrapper) -> None:
         try:
             with suppress(Busy):  # at the next turn
-                self._hours.go_on(connection, partial(self._transaction, connection))
+                self._hours.advance(connection, partial(self._transaction, connection))
         except Exception:  # noqa: BLE001 - what is stored is stored
             note_fault("An hourly sum")
 
@@ -149,4 +149,4 @@ class DatabaseSink(BaseSink):
     def _sum_up(self, connection: BaseDatabaseWrapper) -> None:
         keys, self._not_summed_up = self._not_summed_up, set()
         with self._transaction(connection):
-            traces.count_anew(connection, keys)
+            traces.recount(connection, keys)

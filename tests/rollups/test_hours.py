@@ -13,7 +13,7 @@ from signals_demo.factories import SignalEventFactory
 from signals_demo.models import SignalEvent, SignalHour
 from signals_demo.rollups import hours
 from signals_demo.rollups.hours import HourlySums, last_key, sum_up, summed_up_to
-from signals_demo.rollups.traces import general
+from signals_demo.rollups.traces import general_name
 
 NOON = datetime(2030, 1, 2, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -106,7 +106,7 @@ def test_origins_are_summed_without_the_keys_in_their_names() -> None:
     ],
 )
 def test_a_name_is_general(name: str, expected: str) -> None:
-    assert general(name) == expected
+    assert general_name(name) == expected
 
 
 def test_each_event_is_in_the_sums_once_whenever_it_came(monkeypatch: Any) -> None:
@@ -119,16 +119,16 @@ def test_each_event_is_in_the_sums_once_whenever_it_came(monkeypatch: Any) -> No
 
 
 def test_nothing_is_summed_up_that_may_have_gaps(monkeypatch: Any) -> None:
-    """A turn stops at the event that was the last at the turn before."""
-    monkeypatch.setattr(hours, "EVERY", 0.0)
-    turns = HourlySums()
-    turns.go_on(connection)
+    """A round stops at the event that was the last at the round before."""
+    monkeypatch.setattr(hours, "INTERVAL", 0.0)
+    hourly = HourlySums()
+    hourly.advance(connection)
     make(4)
-    turns.go_on(connection)
+    hourly.advance(connection)
     assert sums() == {}
     seen = last_key(connection)
     make(3)
-    turns.go_on(connection)
+    hourly.advance(connection)
     assert sums() == {(NOON, "post_save", "shop.Order"): 4}
     assert summed_up_to(connection) == seen
 

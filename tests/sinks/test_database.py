@@ -148,7 +148,7 @@ def test_a_missing_table_is_not_an_error(
 def test_where_hours_cannot_be_summed_up_rows_are_stored(
     make_row: Callable[..., Row], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("signals_demo.rollups.hours.EVERY", 0.0)
+    monkeypatch.setattr("signals_demo.rollups.hours.INTERVAL", 0.0)
     monkeypatch.setattr(SignalHour._meta, "db_table", "not_there")
     database = DatabaseSink("default", {})
     for _ in range(3):

@@ -40,7 +40,7 @@ def make(number: int = 1, ago: timedelta = timedelta(minutes=20), **fields: Any)
         "occurred_at": timezone.now() - ago,
     } | fields
     events = SignalEventFactory.create_batch(number, **fields)
-    traces.count_anew(connection, traces.keys_of(events))
+    traces.recount(connection, traces.keys_of(events))
     return events
 
 

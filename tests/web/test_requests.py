@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from signals_demo.models import SignalTrace
-from signals_demo.rollups.traces import general
+from signals_demo.rollups.traces import general_name
 from signals_demo.web.pages import requests
 from tests.factories import UserFactory
 
@@ -40,7 +40,7 @@ def make(name: str = "GET /", **fields: Any) -> SignalTrace:
         "recorder": uuid.uuid4(), "trace_id": uuid.uuid4().hex, "origin": "request",
         "origin_name": name, "started_at": start, "ended_at": start + duration,
         "duration": duration, "firings": 2, "changes": 0, "errors": 0, "rolled_back": 0,
-        "general_name": general(name),
+        "general_name": general_name(name),
     }  # fmt: skip
     return SignalTrace.objects.create(**values | fields)
 

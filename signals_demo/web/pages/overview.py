@@ -321,7 +321,7 @@ def show(log: LogAdmin, request: HttpRequest) -> HttpResponse:
     if span not in LENGTHS:
         raise Http404(gettext("There is no such overview."))
     if config().inline:
-        _sums.go_on(connections[SignalEvent.objects.db])
+        _sums.advance(connections[SignalEvent.objects.db])
     overview = Overview(log, span)
     return render(
         log,

@@ -20,7 +20,7 @@ from signals_demo.query.filters import SPANS
 from signals_demo.query.keyset import Cursor, NotACursor, Order
 from signals_demo.query.parsing import NotUnderstood, Period, period
 from signals_demo.query.predicates import Condition, without_index
-from signals_demo.rollups.traces import ANY, general
+from signals_demo.rollups.traces import ANY, general_name
 from signals_demo.web.page import LogAdmin, render
 from signals_demo.web.presentation import in_short, in_words
 from signals_demo.web.timeline import Links
@@ -122,7 +122,7 @@ class Wanted:
         chosen += [{"actor_pk": self.actor_pk}] if self.actor_pk else []
         if not self.name:
             return chosen, []
-        name: list[Condition] = [{"general_name": general(self.name)}]
+        name: list[Condition] = [{"general_name": general_name(self.name)}]
         exact: list[Condition] = [] if ANY in self.name else [{"origin_name": self.name}]
         # A name leaves fewer than an origin, and more than the other filters.
         if all(each.keys() <= {"origin"} for each in chosen):
