@@ -1,4 +1,4 @@
-"""The fixture `capsignals`. pytest loads this in every project: Django has to wait for its use."""
+"""The fixture `capsignals`. pytest loads this in every project, so Django is imported late."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ def _is_usable() -> bool:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Have old values kept from the first test on, if any test is going to ask for them."""
+    """Keep old values from the first test on, if any test uses the fixture."""
     used = any("capsignals" in getattr(item, "fixturenames", ()) for item in session.items)
     if used and _is_usable():
         import signals_demo.testing  # noqa: F401
@@ -27,8 +27,8 @@ def capsignals() -> Iterator["Capture"]:
     """What fires during the test: `.events`, `.names`, `.filter()`, `.tree()`, `.capturing()`."""
     if not _is_usable():
         pytest.fail(
-            "The fixture 'capsignals' needs 'signals_demo' in INSTALLED_APPS, and Django set up: "
-            "pytest-django does that where DJANGO_SETTINGS_MODULE is given.",
+            "The fixture 'capsignals' needs 'signals_demo' in INSTALLED_APPS, and Django set up. "
+            "pytest-django sets it up if you set DJANGO_SETTINGS_MODULE.",
             pytrace=False,
         )
     from signals_demo.testing import Capture
@@ -41,7 +41,7 @@ def capsignals() -> Iterator["Capture"]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_call(item: pytest.Item) -> None:
-    """Forget what the set-up of other fixtures has fired."""
+    """Forget what fired during the set-up of other fixtures."""
     signals = getattr(item, "funcargs", {}).get("capsignals")
     if signals is not None:
         signals.clear()

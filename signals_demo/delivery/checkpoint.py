@@ -49,7 +49,7 @@ class Checkpoint:
                 recover_all(journal.folder, sinks)
                 self._next_recovery = time.monotonic() + RECOVERY_INTERVAL
         except Exception as error:  # noqa: BLE001 - a sink may raise anything
-            logger.warning("What is in the journal cannot be stored yet: %s", error)
+            logger.warning("The events in the journal cannot be stored yet: %s", error)
             self._next_recovery = time.monotonic() + RECOVERY_INTERVAL
             return not journal.has_overflow
         self._remove_stored(journal)

@@ -78,7 +78,9 @@ class Inline(threading.local):
             return False
         except Exception as error:  # noqa: BLE001 - a sink may raise anything
             if type(error) is not self._reported:
-                logger.warning("Events cannot be stored inline, the thread will try: %s", error)
+                logger.warning(
+                    "Events cannot be stored inline. The writer's thread will try again: %s", error
+                )
             self._reported = type(error)
             return False
         return True

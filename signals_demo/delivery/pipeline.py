@@ -144,5 +144,5 @@ class Pipeline:
         if lost >= max(self._reported_losses * 2, 1):
             self._reported_losses = lost
             logger.error(
-                "%d signal events were lost so far: more than BUFFER_LIMIT were waiting.", lost
+                "%d signal events are lost so far: more than BUFFER_LIMIT were waiting.", lost
             )

@@ -155,8 +155,8 @@ class Segments:
         """Report once that it cannot be written, and go on without it for a while."""
         if not self._fault:
             logger.error(
-                "SIGNALS_DEMO['JOURNAL_DIR']: %s cannot be written: %s. Until it can, events are "
-                "kept in memory alone.",
+                "SIGNALS_DEMO['JOURNAL_DIR']: %s cannot be written: %s. Until that is "
+                "fixed, events are kept only in memory.",
                 self.folder, error.strerror or error,
             )  # fmt: skip
         self._fault = str(error)

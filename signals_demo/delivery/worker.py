@@ -90,8 +90,8 @@ class Worker:
         if not self.is_in_use:
             self.is_in_use = True
             logger.warning(
-                "The master of uWSGI runs no threads, so what it loads now is not recorded."
-                " Give uWSGI --enable-threads or --lazy-apps."
+                "The master of uWSGI runs no threads, so it records nothing while it loads the"
+                " project. Start uWSGI with --enable-threads or --lazy-apps."
             )
 
     # Called on its own thread.

@@ -172,10 +172,10 @@ class Writer:
 
 
 def _report_left(left: int, trouble: str, *, is_in_journal: bool) -> None:
-    kept = " yet, the next process or signals_recover will" if is_in_journal else ""
+    kept = ", but are in the journal" if is_in_journal else ""
     logger.warning(
         "%d signal events of this process were not stored%s: %s",
-        left, kept, trouble or "the time was too short.",
+        left, kept, trouble or "there was not enough time.",
     )  # fmt: skip
 
 

@@ -37,7 +37,7 @@ class DatabaseSink(BaseSink):
     def __init__(self, alias: str, options: Mapping[str, Any]) -> None:
         super().__init__(alias, options)
         if options:
-            raise TypeError("the database sink takes no options; its alias is DATABASE")
+            raise TypeError("the database sink takes no options; DATABASE sets its alias")
         self._not_summed_up: set[Key] = set()
         self._next_sum = 0.0
         self._hours = hours.HourlySums()

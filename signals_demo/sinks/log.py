@@ -18,7 +18,7 @@ class LogSink(BaseSink):
         self.logger = logging.getLogger(options.pop("LOGGER", "signals_demo.events"))
         self.level = logging.getLevelNamesMapping().get(options.pop("LEVEL", "INFO"))
         if options or self.level is None:
-            raise TypeError("the log sink takes LOGGER, a name, and LEVEL, a level of logging")
+            raise TypeError("the log sink takes LOGGER, a name, and LEVEL, a logging level")
 
     def store(self, rows: Sequence[Row]) -> None:
         for row in rows:

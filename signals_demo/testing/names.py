@@ -143,7 +143,7 @@ def require_recorded(label: str, signals: Iterable[str]) -> None:
     if names and names.isdisjoint(MODEL_SIGNALS):
         return
     if label in OWN_LABELS:
-        raise ValueError(f"{label} is the record itself: its own signals are not recorded.")
+        raise ValueError(f"{label} is part of the log: its signals are not recorded.")
     model = model_named(label)
     if model is not None and not wanted(model):
         raise ValueError(

@@ -41,7 +41,7 @@ def test_a_full_disk_is_reported_and_survived(project: Project) -> None:
     with full_disk(folder):
         done = project.run(BUSY * 20, setting=setting(project))
     assert done.stderr.count("No space left on device") == 1
-    assert done.stderr.count("kept in memory") == 1
+    assert done.stderr.count("kept only in memory") == 1
     assert len(project.events("signal = 'post_save'")) == 20 * 32
     assert project.has_no_gaps()
 

@@ -147,7 +147,7 @@ def test_django_is_not_set_up(project: pytest.Pytester) -> None:
     project.makeini("[pytest]\n")
     found = run(project, "def test_it(capsignals): pass\n", "-p", "no:django")
     found.assert_outcomes(errors=1)
-    found.stdout.fnmatch_lines(["*and Django set up: pytest-django does that where*"])
+    found.stdout.fnmatch_lines(["*and Django set up. pytest-django sets it up if*"])
 
 
 def test_the_app_is_switched_off(project: pytest.Pytester) -> None:

@@ -373,7 +373,7 @@ class Sender:
         ([], {"database": "defualt"}, ValueError, "Did you mean 'default'"),
         ([], {"outcome": "rolledback"}, ValueError, "Did you mean 'rolled_back'"),
         ([], {"outcome": False}, TypeError, "outcome= takes one of 'committed'"),
-        ([], {"sender": SignalEvent}, ValueError, "is the record itself"),
+        ([], {"sender": SignalEvent}, ValueError, "is part of the log"),
     ],
 )
 def test_a_slip_fails_at_once(

@@ -23,7 +23,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "--journal-dir",
-            help=f"the folder to look in, instead of {SETTING}['JOURNAL_DIR']",
+            help=f"the journal's directory, instead of {SETTING}['JOURNAL_DIR']",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
