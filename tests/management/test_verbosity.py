@@ -1,6 +1,7 @@
 """`--verbosity 0`: what was asked for and errors, but no headings, notes or progress."""
 
 import io
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from signals_demo.models import SignalEvent
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("only_made_events")]
 
+LONG_AGO = datetime(2026, 1, 31, tzinfo=UTC)
 COMMANDS = ("signals_export", "signals_list", "signals_tail")
 
 
@@ -35,7 +37,7 @@ def test_the_help_says_so(command: str) -> None:
 
 @pytest.mark.parametrize("json", [True, False])
 def test_the_tail_prints_events_alone(*, json: bool) -> None:
-    checkout_trace()
+    checkout_trace(occurred_at=LONG_AGO)
     options = ["--no-follow", *(["--json"] if json else [])]
     loud, quiet = (run("signals_tail", *options, verbosity=level)[0] for level in (1, 0))
     assert "── " not in quiet
@@ -46,14 +48,14 @@ def test_the_tail_prints_events_alone(*, json: bool) -> None:
 @pytest.mark.parametrize("kind", ["csv", "jsonl"])
 def test_an_export_prints_events_alone(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     monkeypatch.setattr("signals_demo.management.commands.signals_export._STEP", 1)
-    checkout_trace()
+    checkout_trace(occurred_at=LONG_AGO)
     loud, quiet = (run("signals_export", f"--format={kind}", verbosity=n) for n in (1, 0))
     assert "events …" in loud[1]
     assert quiet == (loud[0], "")
 
 
 def test_an_export_to_a_file_prints_nothing(tmp_path: Path) -> None:
-    checkout_trace()
+    checkout_trace(occurred_at=LONG_AGO)
     file = tmp_path / "log.csv"
     assert run("signals_export", f"--output={file}") == ("", "")
     assert len(file.read_text().splitlines()) == 1 + SignalEvent.objects.count()
