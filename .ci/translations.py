@@ -1,7 +1,7 @@
-"""Make the catalogues anew from the texts of the code; with --check, say what they lack.
+"""Update the catalogues from the texts of the code; with --check, report what they lack.
 
-    python .ci/translations.py            # all that there are
-    python .ci/translations.py it pt_BR   # also these, which begin empty
+    python .ci/translations.py            # all languages
+    python .ci/translations.py it pt_BR   # also these, which start empty
     python .ci/translations.py --check    # write nothing, fail if a text is missing or gone
 
 It needs the gettext tools: `apt-get install gettext`.
@@ -62,27 +62,29 @@ def check(wanted: set[str]) -> list[str]:
         copy = Path(folder, APP.name)
         shutil.copytree(APP, copy)
         collect(copy, wanted)
-        told = []
+        missing = []
         for language in sorted(wanted):
             kept, found = keys(APP, language), keys(copy, language)
-            told += [f"{language}: missing: {key[1]!r}" for key in sorted(found - kept, key=str)]
-            told += [f"{language}: gone: {key[1]!r}" for key in sorted(kept - found, key=str)]
-    return told
+            missing += [
+                f"{language}: missing: {key[1]!r}" for key in sorted(found - kept, key=str)
+            ]
+            missing += [f"{language}: gone: {key[1]!r}" for key in sorted(kept - found, key=str)]
+    return missing
 
 
 def main() -> None:
     """Do what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("language", nargs="*", help="a new one, such as it or pt_BR")
-    parser.add_argument("--check", action="store_true", help="write nothing, say what is wrong")
+    parser.add_argument("--check", action="store_true", help="write nothing, report what is wrong")
     options = parser.parse_args()
     wanted = languages(APP) | set(options.language)
     if not wanted:
-        parser.error("There is no catalogue yet: name a language.")
+        parser.error("There is no catalogue yet. Name a language.")
     if not options.check:
         make(wanted)
-    elif told := check(wanted):
-        sys.exit("\n".join([*told, "To mend it: python .ci/translations.py, and translate."]))
+    elif missing := check(wanted):
+        sys.exit("\n".join([*missing, "To fix it, run python .ci/translations.py and translate."]))
 
 
 if __name__ == "__main__":

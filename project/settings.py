@@ -64,12 +64,12 @@ DATABASES = {
     }
 }
 
-# The lesson about Django's test signals runs tests of its own and wants to see their signals.
+# The lesson about test signals runs tests and shows their signals.
 SIGNALS_DEMO = {"RECORD_TESTS": "PLAYGROUND_CHILD" in os.environ}
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LANGUAGE_CODE = "en"
-# Of the admin; the lessons of the playground are in English alone.
+# Of the admin; the lessons of the playground are only in English.
 LANGUAGES = [
     ("de", "Deutsch"),
     ("en", "English"),

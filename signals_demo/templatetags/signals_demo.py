@@ -1,4 +1,4 @@
-"""`{% load signals_demo %}`: what an object has been through, on any page of the host."""
+"""`{% load signals_demo %}`: the history of an object, on any page of the project."""
 
 from datetime import datetime
 from typing import Any
@@ -41,10 +41,10 @@ def signal_history(
 ) -> dict[str, Any]:
     """Show the latest changes of a model instance to those who may read the log.
 
-    With `public=True` everybody who sees the page sees what changed, when and by whom, but
-    no request, address or line of code, and no link into the admin.
+    With `public=True`, anyone who sees the page sees what changed, when and by whom, but no
+    request, address or call site, and no link into the admin.
     """
-    # Only the request's: a page about a user may well have called that one `user`.
+    # Only the request's: a page about a user may have another `user` in its context.
     user = getattr(context.get("request"), "user", None)
     can_read = may_read(user)
     if not (can_read or public) or not isinstance(instance, Model):
@@ -53,7 +53,7 @@ def signal_history(
     try:
         with isolated(SignalEvent.objects.db):
             stretch = of_object(instance).read(limit, wanted=IS_CHANGE)
-    except DatabaseError:  # the log is out of reach; the host's page is not
+    except DatabaseError:  # the log cannot be read; the project's page works on
         return {"is_shown": True, "is_out_of_reach": True, "whole_url": ""}
     return {
         "is_shown": True,

@@ -1,6 +1,6 @@
-"""Signals under test: what fired, in which order, which receivers ran, and none of them.
+"""Test signals: what fired, in which order, and which receivers ran; mute receivers.
 
-Nothing here stores anything or needs a database. docs/testing.md shows each in an example.
+Nothing here stores events or needs a database. docs/testing.md has an example of each.
 """
 
 from signals_demo.testing.assertions import SignalTestMixin

@@ -1,4 +1,4 @@
-"""Assertions for `unittest`, in the manner of Django's own."""
+"""Assertions for `unittest`, in the style of Django's."""
 
 from collections.abc import Callable, Iterable
 from types import TracebackType
@@ -12,14 +12,14 @@ from signals_demo.testing.names import SignalLike, wrong_type
 _LONGEST = 100  # lines of a failure's tree
 
 Check = Callable[[Capture], str]
-"""Says what is wrong with what has fired, or ""."""
+"""Return what is wrong with the signals that fired, or ""."""
 
 
 class SignalTestMixin:
     """Assertions about signals, for a test case: `class BuyingTests(SignalTestMixin, TestCase)`.
 
-    Each is a context manager, which gives the `Capture` of its block; with `within=` it judges
-    a capture that is there already. The filters are those of `capture_signals`.
+    Each is a context manager that gives the `Capture` of its block. With `within=` it checks an
+    existing capture. The filters are those of `capture_signals`.
     """
 
     def assertSignals(  # noqa: N802
@@ -32,8 +32,8 @@ class SignalTestMixin:
     ) -> "Judged":
         """Fail unless exactly these signals fire, in this order.
 
-        An item is a signal, or a `fired("post_save", outcome="rolled_back")`. `pre_init` and
-        `post_init`, of which reading a row fires one each, count only if `expected` has one.
+        An item is a signal or a `fired("post_save", outcome="rolled_back")`. `pre_init` and
+        `post_init`, which fire for every row read, count only if `expected` has one.
         """
         wanted = [item if isinstance(item, Filter) else fired(item) for item in _items(expected)]
         return self._judge(lambda found: _in_order(found, wanted), (), filters, within, msg)
@@ -70,7 +70,7 @@ class SignalTestMixin:
         msg: object = None,
         **filters: Unpack[Filters],
     ) -> "Judged":
-        """Fail unless as many signals fire; without a filter, `pre_init` and `post_init` count."""
+        """Fail unless this many signals fire; without filters, init signals count too."""
         if isinstance(number, bool) or not isinstance(number, int):
             raise wrong_type("number", "a whole number", number)
         return self._judge(lambda found: _counted(found, number), signals, filters, within, msg)
@@ -92,7 +92,7 @@ class SignalTestMixin:
 
 
 class Judged:
-    """A block of a test whose signals are judged when it ends well."""
+    """A block of a test whose signals are checked at its end, unless it raises."""
 
     def __init__(
         self, test: Any, check: Check, block: capture_signals, only: Filter, msg: object
@@ -174,7 +174,7 @@ def _counted(found: Capture, number: int) -> str:
 
 
 def _shown(capture: Capture, only: Filter) -> str:
-    """Return what fired, as a tree with the lines of code that made it fire."""
+    """Return the signals that fired, as a tree with their call sites."""
     title = "Fired:" if only == Filter() else f"Fired (of which count: {only}):"
     lines = capture.tree(sites=True, ids=True).splitlines() or ["nothing"]
     left_out = len(lines) - _LONGEST

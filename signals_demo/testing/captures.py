@@ -1,4 +1,4 @@
-"""Captures what fires: in this block, on any thread, and stores nothing."""
+"""Capture the signals that fire in a block, on any thread, without storing them."""
 
 import inspect
 import json
@@ -26,13 +26,13 @@ from signals_demo.testing.trees import tree
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-# Now, and not when the first capture begins: what a test changes in it was often made before.
+# At import, not with the first capture: tests often change objects that were created before.
 lazy.awaken()
 keep_values()
 
 
 class CapturedEvent:
-    """A firing as a test sees it: the fields of `SignalEvent`, as they would be stored by now."""
+    """A firing as a test sees it: the fields of `SignalEvent`, as they would be stored now."""
 
     sequence: int
     occurred_at: datetime
@@ -55,7 +55,7 @@ class CapturedEvent:
 
     def __init__(self, event: Event) -> None:
         self._event = event
-        # Asked on the thread that fires: a connection belongs to its thread.
+        # Read on the firing thread: a connection belongs to its thread.
         self._test = None if event.outcome is None else TestTransaction(event.database)
         self._known: Row | None = None
 
@@ -88,7 +88,7 @@ class CapturedEvent:
 
     @cached_property
     def arguments(self) -> dict[str, Any]:
-        """Return what the signal was sent with, masked."""
+        """Return the signal's arguments, masked."""
         return dict(json.loads(self._row.arguments))
 
     @cached_property
@@ -98,7 +98,7 @@ class CapturedEvent:
 
     @property
     def outcome(self) -> str:
-        """Return `committed`, `rolled_back`, `open`, or "" where no transaction is concerned.
+        """Return `committed`, `rolled_back`, `open`, or "" if no transaction is involved.
 
         Inside Django's `TestCase`, what reaches the test's own transaction is `committed`,
         although the test ends with a rollback.
@@ -106,12 +106,12 @@ class CapturedEvent:
         outcome = self._event.outcome
         if outcome is None or self._test is None:
             return ""
-        tidy()  # a save that failed just now has not been noticed yet
+        tidy()  # notes a save that has just failed
         return self._test.outcome_of(outcome)
 
 
 class Capture:
-    """The signals that have fired, in their order: all of them, or those that pass filters."""
+    """The signals that have fired, in firing order: all of them, or those that match filters."""
 
     def __init__(self, *tests: Callable[[CapturedEvent], bool]) -> None:
         self._all: list[CapturedEvent] = []
@@ -140,21 +140,21 @@ class Capture:
 
     @property
     def events(self) -> list[CapturedEvent]:
-        """Return what has fired so far."""
+        """Return the events so far."""
         require_enabled()
         return [event for event in list(self._all) if all(test(event) for test in self._tests)]
 
     @property
     def names(self) -> list[str]:
-        """Return the names of the signals that have fired so far."""
+        """Return the names of the signals so far."""
         return [event.signal for event in self.events]
 
     def filter(self, *signals: SignalLike, **filters: Unpack[Filters]) -> "Capture":
-        """Return those of these signals that pass these filters; what fires later included."""
+        """Return a capture of the signals that match these filters, including later ones."""
         return self._narrowed(filter_of(signals, filters).matches)
 
     def exclude(self, *signals: SignalLike, **filters: Unpack[Filters]) -> "Capture":
-        """Return the others: those that `filter()` with these arguments would leave out."""
+        """Return a capture of the signals that `filter()` with these arguments would leave out."""
         without = filter_of(signals, filters)
         return self._narrowed(lambda event: not without.matches(event))
 
@@ -164,11 +164,11 @@ class Capture:
         return narrowed
 
     def capturing(self, *signals: SignalLike, **filters: Unpack[Filters]) -> "capture_signals":
-        """Open a capture of its own for a block."""
+        """Open a separate capture for a block."""
         return capture_signals(*signals, **filters)
 
     def clear(self) -> None:
-        """Forget what has fired so far."""
+        """Forget the events so far."""
         self._all.clear()
 
     def tree(
@@ -180,11 +180,10 @@ class Capture:
         changes: bool = False,
         sites: bool = False,
     ) -> str:
-        """Return the signals as text, one a line, indented by the pairs that they fired in.
+        """Return the signals as text, one per line, indented inside their pairs.
 
-        The text is the same in each run. What may differ is left out unless it is asked for: the
-        keys of objects, how long a pair took, the addresses of clients, the old and new values,
-        the lines of code.
+        The text is the same in each run. What may differ is left out unless you ask for it:
+        keys of objects, durations, client addresses, old and new values, call sites.
         """
         return tree(
             self.events, self._ground,
@@ -192,13 +191,13 @@ class Capture:
         )  # fmt: skip
 
     def begin(self) -> None:
-        """Begin to capture."""
+        """Start capturing."""
         taps.append(self._take)
         connect_test_signals()
         wake()
 
     def end(self) -> None:
-        """End to capture; what has fired can be read on."""
+        """Stop capturing; the events stay readable."""
         taps.remove(self._take)
         update_blocks()
 
@@ -207,7 +206,7 @@ class Capture:
 
 
 def require_enabled() -> None:
-    """Raise ImproperlyConfigured where nothing can be captured."""
+    """Raise ImproperlyConfigured if nothing can be captured."""
     if not config().enabled:
         raise ImproperlyConfigured(
             "No signal can be captured: SIGNALS_DEMO['ENABLED'] is False, so nothing is "
@@ -217,12 +216,12 @@ def require_enabled() -> None:
 
 
 class capture_signals:  # noqa: N801
-    """Capture what fires in a block, on any thread: a context manager and a decorator.
+    """Capture the signals that fire in a block, on any thread: a context manager and decorator.
 
     `with capture_signals("post_save", sender=Order) as signals:` gives a `Capture`. A decorated
-    function, also an async one, is passed it as the argument `signals`. Filters: signals, and
-    `family`, `sender`, `object`, `database`, `outcome`. Raises ValueError for a name that does
-    not exist or is not recorded, TypeError for an argument of the wrong type.
+    function, sync or async, gets it as the argument `signals`. Filters: signals, and `family`,
+    `sender`, `object`, `database`, `outcome`. Raise ValueError for a name that does not exist
+    or is not recorded, TypeError for an argument of the wrong type.
     """
 
     def __init__(self, *signals: SignalLike, **filters: Unpack[Filters]) -> None:
@@ -258,7 +257,7 @@ class capture_signals:  # noqa: N801
         inner = (
             _async_inner(self, func) if inspect.iscoroutinefunction(func) else _inner(self, func)
         )
-        # Without the argument that we fill in, or pytest would look for a fixture of that name.
+        # Without the argument that is filled in, or pytest would look for a fixture with its name.
         others = [p for name, p in signature.parameters.items() if name != "signals"]
         inner.__signature__ = signature.replace(parameters=others)  # type: ignore[attr-defined]
         return inner  # type: ignore[return-value]

@@ -1,4 +1,4 @@
-"""Which of the captured events a test speaks of."""
+"""Select captured events."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Filters(TypedDict, total=False):
-    """The filters, beside the signals themselves."""
+    """The filters, besides the signals."""
 
     family: str
     sender: SenderLike
@@ -27,13 +27,13 @@ class Filters(TypedDict, total=False):
     outcome: str
 
 
-# What Django calls these things elsewhere.
+# Names that Django uses for the same things elsewhere.
 _SYNONYMS = {"model": "sender", "instance": "object", "using": "database", "signal": "signals"}
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """The events that a test speaks of; what is empty does not matter."""
+    """A selection of events; empty fields match all."""
 
     signals: tuple[str, ...] = ()
     family: str = ""
@@ -44,7 +44,7 @@ class Filter:
     outcome: str = ""
 
     def matches(self, event: "CapturedEvent") -> bool:
-        """Return whether an event is one of them."""
+        """Return whether an event matches."""
         return (
             (not self.signals or event.signal in self.signals)
             and (not self.family or event.family == self.family)
@@ -69,13 +69,13 @@ class Filter:
 
 
 def _is_of(event: "CapturedEvent", model: type[Model]) -> bool:
-    # The sender of m2m_changed is the model between the two, not that of the instance.
+    # The sender of m2m_changed is the through model, not that of the instance.
     instance = event.arguments.get("instance")
     label = instance.get("model") if isinstance(instance, dict) else event.sender
     found = model_named(label)
     if found is None:
         return bool(label == model._meta.label)
-    # As instances compare: a proxy's are those of the model that it stands for.
+    # As instances compare: those of a proxy equal those of its model.
     return found._meta.concrete_model is model._meta.concrete_model
 
 
@@ -97,7 +97,7 @@ _READERS: dict[str, Callable[[Any], str]] = {
 
 
 def filter_of(signals: tuple[SignalLike, ...], filters: Filters) -> Filter:
-    """Return the filter that a test asks for. Raises TypeError or ValueError for a slip."""
+    """Return the filter with these arguments. Raise TypeError or ValueError for a wrong one."""
     given: dict[str, Any] = dict(filters)
     for name in given:
         if name not in Filters.__annotations__:

@@ -1,4 +1,4 @@
-"""Disconnects receivers for a block, and puts them back exactly as they were."""
+"""Disconnect receivers for a block, and reconnect them exactly as they were."""
 
 from types import TracebackType
 from typing import Any
@@ -15,7 +15,7 @@ from signals_demo.tracing.api import ContextBlock
 
 
 def receiver_in(entry: Entry) -> Any:
-    """Return the receiver of an entry, or None if it is not there any more."""
+    """Return the receiver of an entry, or None if it no longer exists."""
     found = entry[1]
     return found() if isinstance(found, ReferenceType) else found
 
@@ -29,17 +29,17 @@ def path_of(receiver: Any) -> str:
 
 
 def is_ours(receiver: Any) -> bool:
-    """Return whether a receiver is the recorder's: without it nothing could be captured."""
+    """Return whether a receiver is the recorder's, which captures need."""
     return str(getattr(receiver, "__module__", "")).startswith("signals_demo.")
 
 
 class muted(ContextBlock):  # noqa: N801
-    """Disconnect receivers for a block: a context manager, and a decorator (also of coroutines).
+    """Disconnect receivers for a block: a context manager and decorator (also of coroutines).
 
-    All receivers of the signals, or those that were connected for `sender`, or the one that is
-    `receiver`: a function, its dotted path, or its dispatch_uid. The recorder's own stay. The
-    block ends with all as it was: order, weakness, dispatch_uid. Raises ValueError where there
-    is no such receiver.
+    It disconnects all receivers of the signals, those connected for `sender`, or only
+    `receiver`: a function, its dotted path or its dispatch_uid. The recorder's receivers stay.
+    Afterwards order, weak references and dispatch_uids are as before. Raise ValueError if
+    there is no such receiver.
     """
 
     def __init__(

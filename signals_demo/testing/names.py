@@ -1,4 +1,4 @@
-"""What a test names: signals, senders and the rest. A slip fails at once, with the right names."""
+"""Read the names in a test: signals, senders and so on. A wrong one fails at once, with advice."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -23,7 +23,7 @@ SenderLike = type | AppConfig | str
 
 
 def advice(given: str, known: Iterable[str]) -> str:
-    """Return a sentence with the names nearest to what was given, or else with all of them."""
+    """Return a sentence with the names closest to the given one, or with all of them."""
     near = nearest(given, known)
     if near:
         return f"Did you mean {' or '.join(map(repr, near))}?"
@@ -31,7 +31,7 @@ def advice(given: str, known: Iterable[str]) -> str:
 
 
 def nearest(given: str, known: Iterable[str], cutoff: float = 0.6) -> list[str]:
-    """Return up to three names that are nearly what was given, in any case or module."""
+    """Return up to three similar names, in any case or module."""
     by_form: dict[str, str] = {}
     for name in known:
         by_form[name.rpartition(".")[2].lower()] = name
@@ -41,12 +41,12 @@ def nearest(given: str, known: Iterable[str], cutoff: float = 0.6) -> list[str]:
 
 
 def wrong_type(argument: str, takes: str, given: object) -> TypeError:
-    """Return the error for an argument of the wrong type, which names itself."""
+    """Return the error for an argument of the wrong type."""
     return TypeError(f"{argument} takes {takes}, not {type(given).__name__} ({given!r}).")
 
 
 def known_signals() -> dict[str, Signal]:
-    """Return every signal that could be recorded here, by the name it is recorded under."""
+    """Return every signal that could be recorded here, by its recorded name."""
     known = {name: built_in.load() for name, built_in in catalog.built_in().items()}
     for path in config().extra_signals:
         try:
@@ -59,7 +59,7 @@ def known_signals() -> dict[str, Signal]:
 
 
 def signal_of(given: object) -> Signal:
-    """Return the signal that is named, also one that is not recorded."""
+    """Return the signal with this name, even if it is not recorded."""
     if isinstance(given, Signal):
         return given
     if not isinstance(given, str):
@@ -80,7 +80,7 @@ def signal_of(given: object) -> Signal:
 
 
 def signal_name(given: object) -> str:
-    """Return the name that a signal is recorded under; one that is not recorded is an error."""
+    """Return the recorded name of a signal; it is an error if it is not recorded."""
     signal = signal_of(given)
     name = name_of(signal)
     if not name:
@@ -95,12 +95,12 @@ def signal_name(given: object) -> str:
 
 
 def name_of(signal: Signal) -> str:
-    """Return the name that a signal is recorded under, or "" if none of ours knows it."""
+    """Return the recorded name of a signal, or "" if it is unknown."""
     return next((name for name, other in known_signals().items() if other is signal), "")
 
 
 def sender_name(given: object, signals: Iterable[str]) -> str:
-    """Return a sender as it is recorded; a name that no sender has is an error."""
+    """Return a sender as it is recorded; an unknown name is an error."""
     if isinstance(given, type):
         label = sender_label(given)
     elif isinstance(given, AppConfig):
@@ -153,7 +153,7 @@ def require_recorded(label: str, signals: Iterable[str]) -> None:
 
 
 def one_of(argument: str, given: object, known: Iterable[str]) -> str:
-    """Return a name that has to be among the known ones."""
+    """Return a name, which must be a known one."""
     known = [str(name) for name in known]
     if not isinstance(given, str):
         raise wrong_type(argument, f"one of {', '.join(map(repr, known))}", given)

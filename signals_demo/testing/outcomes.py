@@ -1,4 +1,4 @@
-"""What became of a change, as far as a test can tell inside the transaction of its `TestCase`."""
+"""The outcome of a change, as far as it is known inside the transaction of a `TestCase`."""
 
 from typing import Any
 
@@ -12,8 +12,8 @@ from signals_demo.tracing.transactions import outcome_around_test
 class AtomicBlock:
     """An `atomic` block without a savepoint right inside the test's transaction.
 
-    Without the test it would be a transaction. Nothing tells of its end but the connection, which
-    must be rolled back if it failed.
+    Outside the test it would be a transaction. Only the connection shows its end: it must be
+    rolled back if the block failed.
     """
 
     def __init__(self, connection: Any, atomic: object) -> None:
@@ -23,7 +23,7 @@ class AtomicBlock:
 
     @property
     def outcome(self) -> str:
-        """Return what became of it; it has to be asked before the next such block ends."""
+        """Return its outcome; call this before the next such block ends."""
         if self._outcome == OPEN and self.atomic not in self.connection.atomic_blocks:
             self._outcome = ROLLED_BACK if self.connection.needs_rollback else COMMITTED
         return self._outcome
@@ -33,7 +33,7 @@ _running: list[AtomicBlock] = []
 
 
 def update_blocks() -> None:
-    """Note what became of the blocks that have ended."""
+    """Note the outcomes of the blocks that have ended."""
     _running[:] = [block for block in list(_running) if block.outcome == OPEN]
 
 
@@ -52,7 +52,7 @@ def _block_on(alias: str) -> AtomicBlock | None:
 
 
 class TestTransaction:
-    """The transaction that a `TestCase` holds open on a database, as it is now; or none."""
+    """The current transaction that a `TestCase` holds open on a database, or none."""
 
     __test__ = False
 
@@ -62,7 +62,7 @@ class TestTransaction:
         self._block = None if self._own is None else _block_on(alias)
 
     def outcome_of(self, outcome: TransactionOutcome) -> str:
-        """Return what became of a change: what reaches the test's own transaction is committed."""
+        """Return the outcome of a change: what reaches the test's own transaction is committed."""
         decider = outcome.decided_by(self._own)
         if decider is not self._own:
             return decider.value

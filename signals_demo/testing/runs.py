@@ -1,4 +1,4 @@
-"""Says which receivers ran."""
+"""Note which receivers ran."""
 
 import inspect
 import threading
@@ -28,7 +28,7 @@ class ReceiverRun:
 
 
 class ReceiverRuns:
-    """The calls of receivers in a block, in the order in which they began."""
+    """The calls of receivers in a block, in the order in which they started."""
 
     def __init__(self, signals: dict[Signal, str], sender: str) -> None:
         self._signals = signals
@@ -44,20 +44,20 @@ class ReceiverRuns:
         return f"<ReceiverRuns: {', '.join(self.names) or 'none ran'}>"
 
     def concerns(self, signal: Signal, sender: Any) -> bool:
-        """Return whether the calls of this firing are wanted."""
+        """Return whether the calls of this firing are noted."""
         if self._signals and signal not in self._signals:
             return False
         return not self._sender or sender_label(sender) == self._sender
 
     def begin(self, signal: Signal, sender: Any, receiver: Any) -> ReceiverRun:
-        """Note a call that begins."""
+        """Note the start of a call."""
         name = self._signals.get(signal) or names.name_of(signal) or "a signal"
         self.runs.append(ReceiverRun(path_of(receiver), name, sender_label(sender)))
         return self.runs[-1]
 
 
 class _Spy:
-    """Stands in for a receiver, calls it and notes that."""
+    """A stand-in for a receiver that calls it and notes the call."""
 
     def __init__(self, receiver: Any, begin: Callable[[], list[ReceiverRun]]) -> None:
         self._receiver = receiver
@@ -72,7 +72,7 @@ class _Spy:
             raise
         return _awaited(result, runs) if inspect.isawaitable(result) else result
 
-    # What `send()` returns names the receivers: there it passes for the one it stands for.
+    # The result of `send()` contains the receivers: there it compares equal to the original.
 
     def __eq__(self, other: object) -> bool:
         return bool(self._receiver == other)
@@ -124,10 +124,10 @@ _patch = Patch(Signal, "_live_receivers", _wrap)
 
 
 class receivers_run:  # noqa: N801
-    """Note which receivers run in a block, on any thread; the recorder's own are left out.
+    """Note which receivers run in a block, on any thread, except the recorder's.
 
     `with receivers_run("post_save", sender=Order) as ran:` gives a `ReceiverRuns`. Without a
-    signal, those of every signal. Raises ValueError or TypeError for a slip.
+    signal, it notes those of every signal. Raise ValueError or TypeError for a wrong name.
     """
 
     def __init__(self, *signals: SignalLike, sender: SenderLike | None = None) -> None:

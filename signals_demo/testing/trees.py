@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 _KEY = re.compile(r"(?<=/)(\d+|[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})(?=/|$)")
 
 
-# Their senders say nothing, or differ from one environment to the next.
+# Their senders mean nothing, or differ between environments.
 _SENDERLESS = frozenset({"setting_changed", "template_rendered", "connection_created"})
 
 
 def tree(events: Iterable["CapturedEvent"], ground: str, **shown: bool) -> str:
-    """Return events as text, one a line; `ground` is the trace that the test itself is in."""
+    """Return events as text, one per line; `ground` is the trace of the test itself."""
     lines: list[str] = []
     trees: dict[str, Tree[Node[CapturedEvent]]] = {}
     for event in _in_order(list(events), ground):
@@ -28,9 +28,9 @@ def tree(events: Iterable["CapturedEvent"], ground: str, **shown: bool) -> str:
 
 
 def _in_order(events: list["CapturedEvent"], ground: str) -> Iterator["CapturedEvent"]:
-    """Yield events as they fired, but another trace than the test's as a whole where it begins.
+    """Yield events in firing order, but each other trace as a whole at its start.
 
-    The end of a request or of a thread's work may come before or after what the test does next.
+    A request or a thread may end before or after the next step of the test.
     """
     begun = {ground}
     for event in events:
@@ -75,7 +75,7 @@ def _short(sender: str) -> str:
 
 
 def _notes(event: "CapturedEvent", *, ids: bool, changes: bool) -> list[str]:
-    """Return what tells this firing from others of its signal and sender."""
+    """Return what distinguishes this firing from others of its signal and sender."""
     if event.signal == "request_started":
         name = event.origin_name
         return [name if ids else _KEY.sub("…", name)]
