@@ -28,7 +28,8 @@ class EventList(ChangeList):
 
     selection: Selection | None = None
     """None for a search that is not understood; `not_understood` then says so."""
-    not_understood = ""
+    not_understood = view = trace_id = ""
+    search: Search | None = None
     stopped = False
     previous_url = next_url = first_url = ""
 
@@ -38,29 +39,15 @@ class EventList(ChangeList):
         self._after, self._before = (self._taken(name) for name in (AFTER_VAR, BEFORE_VAR))
         events = super().get_queryset(request, exclude_parameters)
         try:
-            self.selection = from_address(request.GET)
+            self.selection = chosen = from_address(request.GET)
         except NotUnderstood as error:
             if error.name != SEARCH_VAR:
                 messages.warning(request, str(error), fail_silently=True)
                 raise IncorrectLookupParameters from error
             self.not_understood = error.message
             return events.none()
-        return events.filter(self.selection.condition())
-
-    @property
-    def search(self) -> Search | None:
-        """Return what is searched for."""
-        return self.selection.search if self.selection else None
-
-    @property
-    def view(self) -> str:
-        """Return the quick view."""
-        return self.selection.view if self.selection else ""
-
-    @property
-    def trace_id(self) -> str:
-        """Return the trace id, if the events of one trace are listed."""
-        return self.selection.trace_id if self.selection else ""
+        self.search, self.view, self.trace_id = chosen.search, chosen.view, chosen.trace_id
+        return events.filter(chosen.condition())
 
     def _taken(self, name: str) -> str | None:
         self.filter_params.pop(name, None)

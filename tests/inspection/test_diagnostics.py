@@ -8,7 +8,7 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 import pytest
-from django.apps import AppConfig, apps
+from django.apps import apps
 from django.db import models
 from django.db.models import signals
 from django.dispatch import Signal
@@ -18,8 +18,9 @@ from django.test.utils import isolate_apps
 from project.playground.apps import PlaygroundConfig
 from project.playground.models import Author, Book, Order
 from signals_demo.inspection import startup
-from signals_demo.inspection.diagnostics import LABELS, MANY, Unimported, diagnose, unimported
+from signals_demo.inspection.diagnostics import LABELS, MANY, diagnose
 from signals_demo.inspection.receivers import Receiver, all_receivers
+from signals_demo.inspection.unimported import unimported
 from signals_demo.testing import capture_signals
 
 HERE = "tests.inspection.test_diagnostics"
@@ -358,38 +359,3 @@ def test_a_module_that_is_imported_late(tmp_path: Path, monkeypatch: pytest.Monk
     assert problem.code == "late"
     assert "shop_that_is_late" in problem.message
     assert "late" not in [problem.code for problem in second.problems]
-
-
-# forgotten
-
-
-class ShopConfig(AppConfig):
-    name = "forgetful"
-    label = "forgetful"
-
-
-@pytest.mark.parametrize(
-    ("text", "found"),
-    [
-        ("@receiver(post_save)\ndef send(**kwargs): ...\n", True),
-        ("post_save.connect(send)\n", True),
-        ("def connect():\n    signals.post_save.connect(send)\n", True),
-        ("paid = Signal()\n", False),
-        ("# Nothing is connected here.\n", False),
-        ("\x00\udcff", False),
-    ],
-)
-@pytest.mark.parametrize("name", ["signals", "receivers", "handlers"])
-def test_a_module_that_nothing_imports(
-    name: str, text: str, found: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / f"{name}.py").write_bytes(text.encode("utf-8", "surrogateescape"))
-    monkeypatch.syspath_prepend(tmp_path.parent)
-    module = ModuleType("forgetful")
-    module.__path__ = [str(tmp_path)]
-    config = ShopConfig("forgetful", module)
-    monkeypatch.setitem(apps.app_configs, "forgetful", config)
-    file = f"{tmp_path.name}/{name}.py"
-    assert unimported() == [Unimported(f"forgetful.{name}", file)] * found
-    monkeypatch.setitem(sys.modules, f"forgetful.{name}", ModuleType(name))
-    assert unimported() == []

@@ -11,9 +11,10 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser, no_translations
 
-from signals_demo.inspection.diagnostics import Unimported, diagnose, unimported
+from signals_demo.inspection.diagnostics import diagnose
 from signals_demo.inspection.receivers import Receiver, SignalReceivers, all_receivers
 from signals_demo.inspection.selection import NoSuchName, ReceiverSelection, grouped, without_own
+from signals_demo.inspection.unimported import Unimported, unimported
 from signals_demo.management.output import TEXT, written
 from signals_demo.management.terminal import printable
 from signals_demo.serialize.source import PROJECT

@@ -9,7 +9,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from signals_demo.catalog.types import LazyText
-from signals_demo.inspection.diagnostics import LABELS, diagnose, unimported
+from signals_demo.inspection.diagnostics import LABELS, diagnose
 from signals_demo.inspection.receivers import Problem, Receiver, SignalReceivers, all_receivers
 from signals_demo.inspection.selection import (
     OWN,
@@ -21,6 +21,7 @@ from signals_demo.inspection.selection import (
     without_own,
 )
 from signals_demo.inspection.startup import startup
+from signals_demo.inspection.unimported import unimported
 from signals_demo.serialize.source import DJANGO, OURS, PROJECT, PYTHON
 from signals_demo.web.page import LogAdmin, render
 
