@@ -26,17 +26,9 @@ class SignalsDemoConfig(AppConfig):
 
     def __init__(self, app_name: str, app_module: ModuleType) -> None:
         super().__init__(app_name, app_module)
-        if not lazy.is_wanted():
-            from signals_demo.capture import connect
-
-            connect.connect_early()
+        lazy.start_early()
 
     def ready(self) -> None:
-        if lazy.is_wanted():
-            lazy.begin()
-        else:
-            from signals_demo.capture import connect
-
-            connect.begin()
+        lazy.start()
         checks.register(check, "signals_demo")
         startup.watch()

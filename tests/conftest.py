@@ -22,7 +22,7 @@ from signals_demo.delivery.writer import writer
 from signals_demo.models import SignalEvent, SignalHour, SignalTrace
 from tests.factories import UserFactory
 
-lazy.awaken()  # these tests look at what records, whether or not they capture
+lazy.load()  # these tests look at what records, whether or not they capture
 
 TESTS = Path(__file__).parent
 BROWSER_TESTS = TESTS / "browser"

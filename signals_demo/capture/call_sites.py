@@ -81,15 +81,17 @@ def call_site(frame: FrameType | None) -> Site | None:
 _NEAR = 9
 
 
-def making_site(frame: FrameType | None) -> tuple[Site | None, int, FrameType | None]:
-    """Return the call site of a constructor's signal, as `call_site` does, and how far away it is.
+def init_site(
+    frame: FrameType | None,
+) -> tuple[Site | None, FrameType | None, FrameType | None]:
+    """Return the call site of a constructor's signal, as `call_site` does, and two frames.
 
-    With it comes the `refresh_from_db()` that loads the instance which is being made, or None. The
-    distance is 0 unless the site is a loop over rows: there the next one has the same.
+    The first is that of the call site if it is a loop over rows: the next row has the same site.
+    The second is the `refresh_from_db()` that loads the instance under construction. Otherwise
+    they are None.
     """
     near = _NEAR
-    site = fallback = None
-    distance = 0
+    site = fallback = loop = None
     roles = _roles
     for steps in range(MAX_FRAMES):
         if frame is None:
@@ -102,10 +104,10 @@ def making_site(frame: FrameType | None) -> tuple[Site | None, int, FrameType | 
             if code is _ITERATE:  # a loop over rows: what is around it loads another instance
                 near = 0
             elif code is _REFRESH and steps < near:
-                return site or call_site(frame) or fallback, 0, frame
+                return site or call_site(frame) or fallback, None, frame
         elif role is _PROJECT:
             if site is None:
-                site, distance = (code, frame.f_lasti), 0 if near else steps
+                site, loop = (code, frame.f_lasti), None if near else frame
         elif role is _EDGE:
             break
         elif fallback is None:
@@ -113,7 +115,7 @@ def making_site(frame: FrameType | None) -> tuple[Site | None, int, FrameType | 
         if site is not None and steps >= near:
             break
         frame = frame.f_back
-    return site or fallback, distance, None
+    return site or fallback, loop, None
 
 
 def refreshing(frame: FrameType | None) -> FrameType | None:
@@ -121,7 +123,7 @@ def refreshing(frame: FrameType | None) -> FrameType | None:
     caller = None if frame is None else frame.f_back
     if caller is None or caller.f_code.co_name != "from_db":  # made, not loaded
         return None
-    return making_site(frame)[2]
+    return init_site(frame)[2]
 
 
 _MODELS = os.path.join(DJANGO_FOLDER, "db", "models", "")

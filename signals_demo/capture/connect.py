@@ -1,12 +1,10 @@
-"""Connects the receivers of signals, and disconnects them.
+"""Connects the receivers to their signals, and disconnects them.
 
 A model or a signal that is excluded has no receiver connected: nothing is paid for it.
 """
 
 import logging
-import sys
 import threading
-import weakref
 from collections.abc import Callable, Mapping
 from types import MethodType
 from typing import Any
@@ -15,129 +13,59 @@ from weakref import WeakSet
 from django.apps import apps
 from django.core.signals import setting_changed
 from django.db.models import Model
-from django.db.models.base import ModelBase
 from django.db.models.signals import class_prepared
 from django.dispatch import Signal
 from django.utils.module_loading import import_string
 
 from signals_demo import catalog
 from signals_demo.capture import fast_delete
-from signals_demo.capture.model_signals import (
-    IDLE_SIGNALS,
-    MODEL_SIGNALS,
-    SPECIAL,
-    in_poll,
-    on_single,
-)
-from signals_demo.capture.recorder import here, record
+from signals_demo.capture.model_signals import MODEL_SIGNALS, REMEMBERING
+from signals_demo.capture.receive import Receiver, general_receiver, model_receiver
 from signals_demo.catalog import receiver_list
-from signals_demo.catalog.receiver_list import Entry, Hidden, hide, show
+from signals_demo.catalog.receiver_list import Entry, TakenOut
 from signals_demo.catalog.types import Family
 from signals_demo.conf import SETTING, config
-from signals_demo.delivery.taps import listening
 from signals_demo.faults import fault
-from signals_demo.serialize import arguments
-from signals_demo.serialize.arguments import Description
-from signals_demo.serialize.model_info import OWN_LABELS, info_of
-from signals_demo.serialize.names import sender_label
-from signals_demo.serialize.text import encode
-from signals_demo.tracing import async_receivers, transactions
-from signals_demo.tracing.scope import silent
+from signals_demo.serialize.model_info import OWN_LABELS
+from signals_demo.tracing import async_receivers, test_runs, transactions
 
 logger = logging.getLogger("signals_demo")
 
-Receiver = Callable[..., None]
-
 
 class _Owner:
-    """Whom receivers of model signals belong to: they live as long as it does."""
+    """What the receivers of model signals are methods of: they live as long as it does."""
 
 
 _everyone = _Owner()
-
-
-def _model_receiver(name: str) -> Receiver:
-    handle_wanted = MODEL_SIGNALS[name]
-
-    def receive(owner: _Owner, sender: Any, **named: Any) -> None:
-        if silent.get():
-            return
-        handle = handle_wanted
-        if _resting or ("django.test.utils" in sys.modules and not listening()):
-            rest()
-            if name not in _awake:
-                return
-            handle = IDLE_SIGNALS[name]
-        try:
-            if not issubclass(type(sender), ModelBase):  # sent by hand
-                on_single(name, arguments.any_signal, sender, named)
-                return
-            info = info_of(sender)
-            if not info.ignored:
-                handle(info, named)
-        except Exception:  # noqa: BLE001 - the host must not notice; `fault` logs
-            _undescribed(name, sender)
-
-    return receive
-
-
-_MODEL_RECEIVERS = {name: _model_receiver(name) for name in MODEL_SIGNALS}
-
-
-def _general_receiver(name: str) -> Receiver:
-    describer = arguments.OTHERS.get(name, arguments.any_signal)
-    handle = SPECIAL.get(name, on_single)
-
-    may_end_poll = name in ("request_started", "request_finished")
-
-    def receive(sender: Any, **named: Any) -> None:
-        if silent.get() and not (may_end_poll and in_poll()):
-            return
-        if not listening():
-            rest()
-            return
-        try:
-            named.pop("signal", None)
-            if sender_label(sender) not in OWN_LABELS:
-                handle(name, describer, sender, named)
-        except Exception:  # noqa: BLE001 - the host must not notice; `fault` logs
-            _undescribed(name, sender)
-
-    return receive
-
-
-def _undescribed(name: str, sender: Any) -> None:
-    """Record that a signal fired, where describing it failed: every firing is accounted for."""
-    fault(name)
-    try:
-        scope = here()
-        label = sender_label(sender)
-        about = Description(label, encode({"…": "not described"}))
-        record(name, scope.trace, about, scope.depth)
-    except Exception:  # noqa: BLE001 - as above
-        fault(f"{name} without its arguments")
-
-
 _UID = "signals_demo.{}".format
 _OWNER = "_signals_demo_owner"
 _connected: dict[str, Signal] = {}
-# Where in the order of receivers ours were: another setting must not put them behind the others'.
-_places: dict[str, list[Entry]] = {}
+# What was connected before ours: with another setting ours must not come after others' receivers.
+_entries_before: dict[str, list[Entry]] = {}
+_model_receivers: dict[str, Receiver] = {}
 _chosen: WeakSet[type[Model]] = WeakSet()
 
 
+def _model_receiver(name: str) -> Receiver:
+    if name not in _model_receivers:
+        _model_receivers[name] = model_receiver(name, config())
+    return _model_receivers[name]
+
+
 def _connect(signal: Signal, name: str) -> None:
-    """Listen to a signal, whoever sends it."""
-    model_receiver = _MODEL_RECEIVERS.get(name)
-    receive = MethodType(model_receiver, _everyone) if model_receiver else _general_receiver(name)
+    """Connect a receiver to a signal, for every sender."""
+    if name in MODEL_SIGNALS:
+        receive: Receiver = MethodType(_model_receiver(name), _everyone)
+    else:
+        receive = general_receiver(name, config())
     signal.connect(receive, weak=False, dispatch_uid=_UID(name))
     _connected[_UID(name)] = signal
-    if name in _places:
-        receiver_list.move(signal, _UID(name), _places[name])
+    if name in _entries_before:
+        receiver_list.move_after(signal, _UID(name), _entries_before[name])
 
 
 def _choose(model: type[Model]) -> None:
-    """Listen to one model, if it is wanted, for as long as its class lives.
+    """Connect receivers for one model, if it is wanted, for as long as its class lives.
 
     Migrations make and drop thousands of classes. The receivers belong to the class's options
     and go with them; a strong reference from the signal would keep them all.
@@ -146,7 +74,7 @@ def _choose(model: type[Model]) -> None:
         return
     owner = model._meta.__dict__[_OWNER] = _Owner()
     for name, signal in _model_signals():
-        receive = MethodType(_MODEL_RECEIVERS[name], owner)
+        receive = MethodType(_model_receiver(name), owner)
         signal.connect(receive, sender=model, dispatch_uid=_UID(name))
     _chosen.add(model)
 
@@ -155,7 +83,7 @@ def _choose_later(sender: type[Model], **kwargs: object) -> None:
     """Choose a model that is made after the others (receiver of `class_prepared`)."""
     try:
         _choose(sender)
-    except Exception:  # noqa: BLE001 - the host must not notice; `fault` logs
+    except Exception:  # noqa: BLE001 - the project must not notice; `fault` logs
         fault("class_prepared")
 
 
@@ -182,16 +110,17 @@ def wanted(model: type[Model]) -> bool:
     )
 
 
-def begin(behind: Mapping[str, list[Entry]] | None = None) -> None:
-    """Connect everything, each behind what is given, and follow changes of the setting."""
-    _places.update(behind or {})
+def begin(before: Mapping[str, list[Entry]] | None = None) -> None:
+    """Connect everything, each after what is given, and follow changes of the setting."""
+    _entries_before.update(before or {})
     connect()
+    follow_test_run()
     setting_changed.connect(reconnect, dispatch_uid="signals_demo.capture.connect")
 
 
 def connect() -> None:
     """Connect everything that the configuration asks for. Calling it again changes nothing."""
-    wake()
+    _put_back()
     if not config().enabled:
         return
     transactions.install()
@@ -210,7 +139,7 @@ def connect() -> None:
     for path in config().extra_signals:
         try:
             signal = import_string(path)
-        except Exception as error:  # noqa: BLE001 - the module is the host's; `check` says it too
+        except Exception as error:  # noqa: BLE001 - the project's module; `check` reports it too
             logger.error("SIGNALS_DEMO['EXTRA_SIGNALS']: %r cannot be imported: %s", path, error)
             continue
         if not isinstance(signal, Signal):
@@ -225,9 +154,9 @@ def _is_built_in(signal: Signal) -> bool:
 
 
 def connect_test_signals() -> None:
-    """Connect the signals of Django's test tools, unless nobody has loaded these.
+    """Connect the signals of Django's test tools, if these are loaded.
 
-    A site at work does not: they take it 3 MB, and longer to import than all of this app.
+    A site at work does not load them: they take 3 MB, and longer to import than all of this app.
     """
     for name, builtin in catalog.built_in().items():
         wanted_here = config().enabled and config().wants(name) and _UID(name) not in _connected
@@ -243,12 +172,13 @@ def connect_early() -> None:
 
 
 def disconnect() -> None:
-    """Take every receiver away again."""
-    wake()
+    """Disconnect every receiver."""
+    _put_back()
     for uid, signal in _connected.items():
-        _places[uid.removeprefix(_UID(""))] = receiver_list.before(signal, uid)
+        _entries_before[uid.removeprefix(_UID(""))] = receiver_list.entries_before(signal, uid)
         signal.disconnect(dispatch_uid=uid)
     _connected.clear()
+    _model_receivers.clear()
     class_prepared.disconnect(dispatch_uid=_UID("models"))
     signals = [(name, catalog.built_in()[name].load()) for name in MODEL_SIGNALS]
     for model in list(_chosen):
@@ -261,53 +191,36 @@ def disconnect() -> None:
     fast_delete.uninstall()
 
 
-# While tests run that neither store nor capture, the receivers are out of the way: Django takes
-# longer to call one than that takes to see that it is not wanted.
-_resting: list[tuple[Signal, list[Hidden]]] = []
-_rest_lock = threading.RLock()
+# In a test run that wants no events at the time, receivers are taken out of their signals: Django
+# makes other queries where a signal has any, and the tests of the project count them.
+_taken_out: list[tuple[Signal, list[TakenOut]]] = []
+_lock = threading.RLock()
 
 
-# Those that stay nevertheless, to know what instances are loaded and saved with.
-_awake: frozenset[str] = frozenset()
-_keeps_values = False
+def follow_test_run() -> None:
+    """Put the receivers into their signals if events are wanted, and take them out if not."""
+    with _lock:
+        if not test_runs.IS_TEST_RUN or test_runs.listening():
+            _put_back()
+        elif not _taken_out:
+            _take_out()
 
 
-def keep_values() -> None:
-    """Know old values also of the instances that are made while nothing is captured."""
-    global _keeps_values
-    _keeps_values = True
-    wake()
+def _put_back() -> None:
+    while _taken_out:
+        receiver_list.put_back(*_taken_out.pop())
 
 
-class _Guard:
-    """Lives as long as the test environment."""
-
-
-def rest() -> None:
-    """Take the receivers out until `wake()`, which puts them back in their places."""
-    global _awake
-    with _rest_lock:
-        if _resting or listening():
-            return
-        guard = _Guard()
-        weakref.finalize(guard, wake).atexit = False
-        sys.modules["django.test.utils"]._TestState.saved_data.signals_demo = guard
-        ours = _connected | {_UID(name): catalog.built_in()[name].load() for name in MODEL_SIGNALS}
-        _awake = frozenset(IDLE_SIGNALS if _keeps_values and config().changes else ())
-        for name in _awake:
-            del ours[_UID(name)]
-        _resting.extend((signal, hide(signal, _has_uid(uid))) for uid, signal in ours.items())
+def _take_out() -> None:
+    ours = _connected | {_UID(name): signal for name, signal in _model_signals()}
+    for name in REMEMBERING if config().changes else ():
+        ours.pop(_UID(name), None)
+    for uid, signal in ours.items():
+        _taken_out.append((signal, receiver_list.take_out(signal, _has_uid(uid))))
 
 
 def _has_uid(uid: str) -> Callable[[Entry], bool]:
     return lambda entry: bool(entry[0][0] == uid)
-
-
-def wake() -> None:
-    """Put the receivers back that rest."""
-    with _rest_lock:
-        while _resting:
-            show(*_resting.pop())
 
 
 def reconnect(*, setting: str, **kwargs: object) -> None:
@@ -315,3 +228,4 @@ def reconnect(*, setting: str, **kwargs: object) -> None:
     if setting == SETTING:
         disconnect()
         connect()
+        follow_test_run()

@@ -1,61 +1,64 @@
-"""In a test run nothing is loaded until a test asks for it: most test runs never do.
+"""Starts the recorder: at once, or in a test run only when a test asks for it.
 
-Loading the recorder and connecting it is most of what it costs a suite.
+Most test runs never do, and loading the recorder is most of what it costs them. So this module
+imports nothing of it.
 """
 
-import os
-import sys
 from typing import Any
 
 from django.core.signals import setting_changed
 
 from signals_demo import catalog
-from signals_demo.conf import SETTING, config
+from signals_demo.conf import SETTING
+from signals_demo.tracing import test_runs
 
-_PROGRAMS = ("manage.py", "django-admin", os.path.join("django", "__main__.py"))
+_UID = "signals_demo.capture.lazy"
 
-_is_dormant = False
-# What stood before ours when the apps were ready: so does it when ours come later.
-_places: dict[str, list[tuple[Any, ...]]] = {}
-
-
-def is_wanted() -> bool:
-    """Return whether this process runs tests, none of which asks for anything yet."""
-    return _is_test_run() and not config().record_tests
+_is_waiting = False
+# What is connected before our receivers when the apps are ready stays before them.
+_entries_before: dict[str, list[tuple[Any, ...]]] = {}
 
 
-def _is_test_run() -> bool:
-    # Both: a server that a test starts has the variable, a site may have the module.
-    if "PYTEST_VERSION" in os.environ and "_pytest" in sys.modules:
-        return True
-    # The apps are ready before Django's command is found, let alone the test environment set up.
-    words = getattr(sys, "argv", [])  # an interpreter inside another program may have none
-    return words[1:2] == ["test"] and words[0].endswith(_PROGRAMS)
+def _can_wait() -> bool:
+    return test_runs.IS_TEST_RUN and not test_runs.listening()
 
 
-def begin() -> None:
-    """Wait for `awaken()`, or for a setting that asks for more."""
-    global _is_dormant
-    _is_dormant = True
+def start_early() -> None:
+    """Connect what fires before the apps are ready."""
+    if not _can_wait():
+        from signals_demo.capture import connect
+
+        connect.connect_early()
+
+
+def start() -> None:
+    """Connect the receivers, or wait for `load()` or a setting that asks for them."""
+    global _is_waiting
+    if not _can_wait():
+        from signals_demo.capture import connect
+
+        connect.begin()
+        return
+    _is_waiting = True
     for name, builtin in catalog.built_in().items():
         if builtin.is_loaded:
-            _places[name] = list(builtin.load().receivers)
-    setting_changed.connect(_follow, dispatch_uid="signals_demo.capture.lazy")
+            _entries_before[name] = list(builtin.load().receivers)
+    setting_changed.connect(_follow, dispatch_uid=_UID)
 
 
-def awaken() -> None:
+def load() -> None:
     """Connect the receivers where they would have been. Calling it again changes nothing."""
-    global _is_dormant
-    if not _is_dormant:
+    global _is_waiting
+    if not _is_waiting:
         return
-    _is_dormant = False
+    _is_waiting = False
     from signals_demo.capture import connect
 
-    setting_changed.disconnect(dispatch_uid="signals_demo.capture.lazy")
-    connect.begin(_places)
-    _places.clear()
+    setting_changed.disconnect(dispatch_uid=_UID)
+    connect.begin(_entries_before)
+    _entries_before.clear()
 
 
 def _follow(*, setting: str, **kwargs: object) -> None:
-    if setting == SETTING and not is_wanted():
-        awaken()
+    if setting == SETTING and not _can_wait():
+        load()

@@ -1,18 +1,14 @@
-"""Makes events of firings: which trace, in which order, how deep; folds, and hands over."""
+"""Makes events of firings: in which trace, in which order, how deep; and hands them over."""
 
 import atexit
 import sys
-from collections.abc import Callable
 from threading import get_ident
 from time import perf_counter_ns, time_ns
 from types import FrameType
-from typing import Any
 
 from signals_demo.catalog.outcomes import ROLLED_BACK
-from signals_demo.conf import config
-from signals_demo.delivery.taps import taps
 from signals_demo.delivery.writer import writer
-from signals_demo.events import Event, Run
+from signals_demo.events import Event
 from signals_demo.serialize.arguments import Description
 from signals_demo.serialize.source import Site
 from signals_demo.serialize.text import Text
@@ -39,12 +35,12 @@ def here(frame: FrameType | None = None) -> Scope:
 def _is_over(scope: Scope) -> bool:
     """Return whether the function that opened this pair has ended: it is not on the stack.
 
-    Of which thread, tells the scope: its context may have been copied into this one, or, under
-    asyncio, have come back from there.
+    The scope knows the thread of that stack. Its context may have been copied into this thread,
+    or, under asyncio, have come back from there.
     """
     frame: FrameType | None
     if scope.thread == get_ident():
-        frame = sys._getframe(2)
+        frame = sys._getframe()
     else:
         frame = sys._current_frames().get(scope.thread)
     while frame is not None:
@@ -97,7 +93,22 @@ def close(pair: Scope) -> int:
     return perf_counter_ns() - pair.started
 
 
-def _event(
+def start_member(group: Scope, member: object) -> None:
+    """Note the start of one member of a group: pairs that all open before the first one closes."""
+    group.starts = group.starts or {}
+    group.starts[member] = perf_counter_ns()
+
+
+def end_member(group: Scope, member: object) -> int | None:
+    """Note the end of one member, and close the group after its last. Return how long it took."""
+    starts = group.starts or {}
+    started = starts.pop(member, None)
+    if not starts:
+        close(group)
+    return None if started is None else perf_counter_ns() - started
+
+
+def event_of(
     name: str,
     trace: Trace,
     about: Description,
@@ -107,14 +118,11 @@ def _event(
     outcome: TransactionOutcome | None,
     changes: Text,
 ) -> Event:
-    return _new(Event, (
+    """Return the event of a firing, with the next numbers of the recorder and of its trace."""
+    return Event(
         next(writer.numbers), time_ns(), name, *about, trace, next(trace.positions), depth,
         duration, outcome, site, changes, trace.actor, 1,
-    ))  # fmt: skip
-
-
-# What `Event(…)` does as well, by way of one more function.
-_new: Callable[[type[Event], tuple[Any, ...]], Event] = tuple.__new__
+    )  # fmt: skip
 
 
 def record(
@@ -129,57 +137,7 @@ def record(
     changes: Text = "{}",
 ) -> None:
     """Hand over the event of one firing."""
-    if trace.runs:
-        trace.runs.clear()
-        trace.making = trace.latest = None
-    writer.put(_event(name, trace, about, depth, site, duration, outcome, changes))
-
-
-# Folding. A streak counts the pre_init and the post_init signals of one model from one line that
-# follow each other in a trace; past FOLD_AFTER of them, a `Run` takes the rest of each.
-
-PRE_INIT, POST_INIT = 0, 1
-Streak = list[int | Run]
-
-
-def streak_of(trace: Trace, label: str, site: Site | None) -> Streak:
-    """Return the streak that an init signal is part of."""
-    # By identity: a code object hashes all that it holds.
-    key = (label, id(site[0]), site[1]) if site else label
-    streak = trace.runs.get(key)
-    if streak is None:
-        streak = trace.runs[key] = [0, 0]
-    return streak
-
-
-def folded(streak: Streak, side: int) -> bool:
-    """Count an init firing; return whether a run took it in, so that it needs no event."""
-    if taps:  # each firing is an event of its own
-        return False
-    state = streak[side]
-    if type(state) is Run:
-        return state.add()
-    streak[side] = state + 1  # type: ignore[operator]
-    return False
-
-
-def record_init(
-    streak: Streak,
-    side: int,
-    trace: Trace,
-    about: Description,
-    depth: int,
-    site: Site | None,
-    duration: int | None,
-) -> None:
-    """Hand over the event of an init firing that was not folded."""
-    name = "post_init" if side else "pre_init"
-    event = _event(name, trace, about, depth, site, duration, None, "{}")
-    state = streak[side]
-    limit = config().fold_after
-    if taps or limit is None or (type(state) is int and state <= limit):
-        writer.put(event)
-        return
-    run = Run(event)
-    writer.put_run(run)
-    streak[side] = run  # only now: the journal counts from its first line on
+    if trace.folds:  # another signal ends them
+        trace.folds.clear()
+        trace.construction = trace.loop = None
+    writer.put(event_of(name, trace, about, depth, site, duration, outcome, changes))

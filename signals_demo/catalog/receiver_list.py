@@ -1,4 +1,4 @@
-"""Remove receivers from a signal for a while, and put them back in their places."""
+"""Takes receivers out of a signal for a while, and puts them back in their order."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -11,92 +11,92 @@ Entry = tuple[Any, ...]
 """How a `Signal` keeps a receiver: its key, the receiver or a weak reference to it, and more."""
 
 
-class Hidden:
-    """A removed entry, the entries before it, and how many blocks need it removed."""
+class TakenOut:
+    """An entry that is taken out, what stood before it, and how many callers want it out."""
 
     def __init__(self, entry: Entry, before: list[Entry]) -> None:
         self.entry = entry
         self.before = before
-        self.blocks = 0
+        self.wanted_out = 0
 
 
-# Blocks may overlap, in threads and tasks: the last one puts an entry back.
-_hidden: WeakKeyDictionary[Signal, list[Hidden]] = WeakKeyDictionary()
+# Callers may overlap, in threads and tasks: an entry is put back by the last that wants it out.
+_taken_out: WeakKeyDictionary[Signal, list[TakenOut]] = WeakKeyDictionary()
 
 
-def _put(entries: list[Entry], hidden: Hidden) -> None:
-    """Put an entry back in its place: after the last entry that was before it."""
-    place = 0
-    for index, entry in enumerate(entries, 1):
-        if any(entry is other for other in hidden.before):
-            place = index
-    entries.insert(place, hidden.entry)
+def _insert(entries: list[Entry], entry: Entry, before: list[Entry]) -> None:
+    """Insert an entry after the last of those that stood before it."""
+    index = 0
+    for number, other in enumerate(entries, 1):
+        if any(other is each for each in before):
+            index = number
+    entries.insert(index, entry)
 
 
 def _all_entries(signal: Signal) -> list[Entry]:
-    full = list(signal.receivers)
-    for each in _hidden.get(signal, ()):
-        _put(full, each)
-    return full
+    entries = list(signal.receivers)
+    for each in _taken_out.get(signal, ()):
+        _insert(entries, each.entry, each.before)
+    return entries
 
 
-def entries_of(signal: Signal) -> list[Entry]:
-    """Return the entries of a signal, with the removed ones in their places."""
+def all_entries(signal: Signal) -> list[Entry]:
+    """Return what is connected to a signal, with what is taken out for a while in its order."""
     with signal.lock:
         return _all_entries(signal)
 
 
-def hide(signal: Signal, is_meant: Callable[[Entry], bool]) -> list[Hidden]:
-    """Remove the matching entries; return them and those that were already removed.
+def take_out(signal: Signal, is_meant: Callable[[Entry], bool]) -> list[TakenOut]:
+    """Take the entries out that are meant, and return them with those that are out already.
 
-    Call `show()` with the result.
+    `put_back()` has to be called with what this returns.
     """
     with signal.lock:
-        hidden = _hidden.setdefault(signal, [])
-        full = _all_entries(signal)
-        chosen = [each for each in hidden if is_meant(each.entry)]
+        taken_out = _taken_out.setdefault(signal, [])
+        entries = _all_entries(signal)
+        chosen = [each for each in taken_out if is_meant(each.entry)]
         for entry in filter(is_meant, list(signal.receivers)):
-            chosen.append(Hidden(entry, full[: full.index(entry)]))
-            hidden.append(chosen[-1])
+            chosen.append(TakenOut(entry, entries[: entries.index(entry)]))
+            taken_out.append(chosen[-1])
         for each in chosen:
-            each.blocks += 1
+            each.wanted_out += 1
         _replace(signal, [e for e in signal.receivers if not any(e is c.entry for c in chosen)])
     return chosen
 
 
-def show(signal: Signal, chosen: Iterable[Hidden]) -> None:
-    """Put back the entries that no other block needs removed."""
+def put_back(signal: Signal, chosen: Iterable[TakenOut]) -> None:
+    """Put entries back that no other caller wants out."""
     with signal.lock:
         entries = list(signal.receivers)
         for each in chosen:
-            each.blocks -= 1
-            if each.blocks == 0:
-                _hidden[signal].remove(each)
-                # A receiver that was connected meanwhile under the same key would be called twice.
+            each.wanted_out -= 1
+            if each.wanted_out == 0:
+                _taken_out[signal].remove(each)
+                # What was connected meanwhile under the same key would come twice.
                 entries = [entry for entry in entries if entry[0] != each.entry[0]]
-                _put(entries, each)
+                _insert(entries, each.entry, each.before)
         _replace(signal, entries)
 
 
 def _replace(signal: Signal, entries: list[Entry]) -> None:
     signal.receivers[:] = entries
     signal.sender_receivers_cache.clear()
-    # A receiver may have died while it was removed: make the signal check.
+    # One may have died while it was out: have the signal look.
     signal._dead_receivers = True  # type: ignore[attr-defined]
 
 
-def before(signal: Signal, uid: str) -> list[Entry]:
-    """Return the entries before the receiver that has this uid and no sender."""
+def entries_before(signal: Signal, uid: str) -> list[Entry]:
+    """Return what stands before the receiver that was connected for every sender with this uid."""
     entries = list(signal.receivers)
-    places = [place for place, entry in enumerate(entries) if entry[0] == (uid, NONE_ID)]
-    return entries[: places[0]] if places else entries
+    found = [index for index, entry in enumerate(entries) if entry[0] == (uid, NONE_ID)]
+    return entries[: found[0]] if found else entries
 
 
-def move(signal: Signal, uid: str, behind: list[Entry]) -> None:
-    """Move that receiver behind these entries."""
+def move_after(signal: Signal, uid: str, before: list[Entry]) -> None:
+    """Move that receiver to the place right after these entries."""
     with signal.lock:
         entries = list(signal.receivers)
         for entry in [entry for entry in entries if entry[0] == (uid, NONE_ID)]:
             entries.remove(entry)
-            _put(entries, Hidden(entry, behind))
+            _insert(entries, entry, before)
         _replace(signal, entries)

@@ -15,9 +15,9 @@ from signals_demo.delivery.journaling import Journaling
 from signals_demo.delivery.open_outcomes import OpenOutcomes
 from signals_demo.delivery.rows import Batch, Entry, Item, loss_row
 from signals_demo.delivery.sink_queue import SinkQueue, SinkQueues
-from signals_demo.delivery.taps import storing
 from signals_demo.delivery.throttle import BUDGET, YIELD, throttle
 from signals_demo.tracing.scope import silent
+from signals_demo.tracing.test_runs import storing
 
 logger = logging.getLogger("signals_demo")
 

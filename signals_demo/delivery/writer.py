@@ -19,12 +19,12 @@ from signals_demo.delivery.health import Health
 from signals_demo.delivery.inline import Inline, in_event_loop
 from signals_demo.delivery.journaling import Journaling
 from signals_demo.delivery.pipeline import Pipeline
-from signals_demo.delivery.taps import storing, taps
 from signals_demo.delivery.throttle import throttle
 from signals_demo.delivery.worker import Worker
 from signals_demo.events import Attribution, Event, Run
 from signals_demo.faults import faults, note_fault
 from signals_demo.forks import after_fork, threads_stand_still
+from signals_demo.tracing.test_runs import observers, storing
 
 logger = logging.getLogger("signals_demo")
 
@@ -53,9 +53,9 @@ class Writer:
 
     def put(self, event: Event) -> None:
         """Take an event. Never blocks, unless the mode is inline."""
-        if taps:
-            for tap in tuple(taps):
-                tap(event)
+        if observers:
+            for observe in tuple(observers):
+                observe(event)
             if not storing():
                 return
         now = config()
@@ -80,13 +80,13 @@ class Writer:
 
     def put_run(self, run: Run) -> None:
         """Take a run that still grows: it is stored when the worker comes to it."""
-        if not taps or storing():
+        if not observers or storing():
             self.journaling.put_run(run)
             self._has_put(is_passive=True)
 
     def put_actor(self, attribution: Attribution) -> None:
         """Take who did what is in a trace."""
-        if not taps or storing():
+        if not observers or storing():
             self.journaling.put_actor(attribution)
             self._has_put(is_passive=False)
 

@@ -111,7 +111,7 @@ def all_receivers() -> list[SignalReceivers]:
     """Return every signal of this process with the receivers that it has now."""
     signals = discovery.signals()
     connections = [
-        [_Connection.read(entry) for entry in receiver_list.entries_of(s.signal)] for s in signals
+        [_Connection.read(entry) for entry in receiver_list.all_entries(s.signal)] for s in signals
     ]
     unknown = {
         each.sender_key

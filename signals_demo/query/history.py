@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, cast
 from django.apps import apps
 from django.db.models import Model, Q, Subquery
 
+from signals_demo.conf import config
 from signals_demo.models import SignalEvent
 from signals_demo.query.keyset import NEWEST_FIRST, Cursor
 from signals_demo.query.scan import SCAN_LIMIT, at_once
@@ -81,7 +82,9 @@ def of_person(actor_pk: str) -> History:
 
 def key_of(instance: Model) -> str:
     """Return the key by which events name an instance, empty where they have none of its own."""
-    if instance.pk is None or info_of(instance.__class__).key_is_secret:  # a mask is every key
+    if (
+        instance.pk is None or info_of(instance.__class__, config()).key_is_secret
+    ):  # a mask is every key
         return ""
     return key_text(instance.pk)
 

@@ -1,4 +1,7 @@
-"""What a signal was sent with, as a small, redacted description. Pure: no query, no host code."""
+"""What a signal was sent with, as a small, redacted description.
+
+Runs no query and none of the project's code.
+"""
 
 import sys
 from collections.abc import Callable
@@ -9,8 +12,9 @@ from django.db.models import Model
 from django.db.models.base import DEFERRED, ModelBase
 from django.template.context import BaseContext
 
+from signals_demo.conf import Config
 from signals_demo.serialize.limits import MAX_ITEMS
-from signals_demo.serialize.model_info import ModelInfo, info_of, redactor
+from signals_demo.serialize.model_info import ModelInfo, info_of, redactor_of
 from signals_demo.serialize.names import error_text, instance_text, key_of, sender_label
 from signals_demo.serialize.raw import unwrapped
 from signals_demo.serialize.redaction import MASK
@@ -33,7 +37,7 @@ class Description(NamedTuple):
     exception: str = ""
 
 
-Describer = Callable[[Any, Named], Description]
+Describer = Callable[[Any, Named, Config], Description]
 
 
 def _alias(value: Any) -> str:
@@ -45,9 +49,6 @@ def _alias(value: Any) -> str:
 
 _MASKED = quoted(MASK)
 
-# What `Description(…)` does as well, by way of one more function.
-_new: Callable[[type[Description], tuple[Any, ...]], Description] = tuple.__new__
-
 
 def pre_init(info: ModelInfo, named: Named) -> Description:
     args, kwargs = named.get("args", ()), named.get("kwargs", {})
@@ -58,7 +59,7 @@ def pre_init(info: ModelInfo, named: Named) -> Description:
         and all(map(is_plain, args))
         and all(map(is_plain, kwargs.values()))
     ):
-        return _new(Description, (info.label, (_plain_init, args, kwargs.copy()), "", "", ""))
+        return Description(info.label, (_plain_init, args, kwargs.copy()), "", "", "")
     return Description(info.label, _init(info, args, kwargs))
 
 
@@ -87,7 +88,7 @@ def _init(info: ModelInfo, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str
 
 def post_init(info: ModelInfo, instance: Model) -> Description:
     key, pk = key_of(instance, info)
-    return _new(Description, (info.label, (_made, info.reference, key), pk, "", ""))
+    return Description(info.label, (_made, info.reference, key), pk, "", "")
 
 
 def _made(reference: str, key: str | int) -> str:
@@ -102,7 +103,7 @@ def save(info: ModelInfo, named: Named) -> Description:
     using = _alias(named.get("using"))
     raw = bool(named.get("raw"))
     arguments = _saved, info.reference, key, raw, using, fields, named.get("created")
-    return _new(Description, (info.label, arguments, pk, using, ""))
+    return Description(info.label, arguments, pk, using, "")
 
 
 def _saved(
@@ -135,13 +136,13 @@ def delete(info: ModelInfo, named: Named) -> Description:
 
 def m2m_changed(info: ModelInfo, named: Named) -> Description:
     instance = named["instance"]
-    model_info = info_of(type(instance))
+    model_info = info_of(type(instance), info.config)
     key, pk = key_of(instance, model_info)
     about = instance_text(model_info.reference, key)
     using = _alias(named.get("using"))
     model: Any = named.get("model")
     keys = named.get("pk_set")
-    if keys and issubclass(type(model), ModelBase) and info_of(model).key_is_secret:
+    if keys and issubclass(type(model), ModelBase) and info_of(model, info.config).key_is_secret:
         keys = [MASK] * len(keys)
     mask = info.redactor
     raw = f',"raw":{BOOLEANS[bool(named["raw"])]}' if "raw" in named else ""  # from Django 6.1
@@ -160,40 +161,42 @@ def _about(sender: Any, arguments: dict[str, Any], *others: Any, **named: Any) -
     return Description(sender_label(sender), encode(arguments), *others, **named)
 
 
-def _request(request: Any) -> Any:
-    return jsonable(request, redactor())
-
-
-def _user(sender: Any, named: Named) -> Description:
+def _user(sender: Any, named: Named, config: Config) -> Description:
+    mask = redactor_of(config)
     user = unwrapped(named.get("user"))
-    pk = key_of(user, info_of(type(user)))[1] if issubclass(type(user), Model) else ""
-    about = jsonable(user, redactor())
-    arguments = {"request": _request(named.get("request")), "user": about}
+    pk = key_of(user, info_of(type(user), config))[1] if issubclass(type(user), Model) else ""
+    arguments = {"request": jsonable(named.get("request"), mask), "user": jsonable(user, mask)}
     return _about(sender, arguments, pk)
 
 
-def _login_failed(sender: Any, named: Named) -> Description:
+def _login_failed(sender: Any, named: Named, config: Config) -> Description:
+    mask = redactor_of(config)
     request = named.get("request")
-    credentials = credentials_shown(named.get("credentials"), request)
-    return _about(sender, {"credentials": credentials, "request": _request(request)})
-
-
-def _request_started(sender: Any, named: Named) -> Description:
-    arguments = {}
-    if "environ" in named:
-        arguments["environ"] = environ_shown(named["environ"])
-    if "scope" in named:
-        arguments["scope"] = scope_shown(named["scope"])
+    arguments = {
+        "credentials": credentials_shown(named.get("credentials"), request, mask),
+        "request": jsonable(request, mask),
+    }
     return _about(sender, arguments)
 
 
-def _request_exception(sender: Any, named: Named) -> Description:
-    arguments = {"request": _request(named.get("request"))}
-    return _about(sender, arguments, exception=error_text(sys.exc_info()[1]))
+def _request_started(sender: Any, named: Named, config: Config) -> Description:
+    mask = redactor_of(config)
+    arguments = {}
+    if "environ" in named:
+        arguments["environ"] = environ_shown(named["environ"], mask)
+    if "scope" in named:
+        arguments["scope"] = scope_shown(named["scope"], mask)
+    return _about(sender, arguments)
 
 
-def _setting_changed(sender: Any, named: Named) -> Description:
-    mask = redactor()
+def _request_exception(sender: Any, named: Named, config: Config) -> Description:
+    mask = redactor_of(config)
+    arguments = {"request": jsonable(named.get("request"), mask)}
+    return _about(sender, arguments, exception=error_text(sys.exc_info()[1], mask))
+
+
+def _setting_changed(sender: Any, named: Named, config: Config) -> Description:
+    mask = redactor_of(config)
     setting = named.get("setting")
     value = named.get("value")
     if type(setting) is str and value is not None and mask.is_secret(setting):
@@ -206,30 +209,31 @@ def _setting_changed(sender: Any, named: Named) -> Description:
     return _about(sender, arguments)
 
 
-def _template_rendered(sender: Any, named: Named) -> Description:
+def _template_rendered(sender: Any, named: Named, config: Config) -> Description:
     keys: set[str] = set()
     context = named.get("context")
     if issubclass(type(context), BaseContext):
         for layer in context.__dict__.get("dicts", ()):
-            # A mapping of the host's own would run host code to tell its keys.
+            # The project's own mapping would run its code to list its keys.
             if issubclass(type(layer), dict):
                 keys.update(key for key in list(dict.__iter__(layer)) if type(key) is str)
+    mask = redactor_of(config)
     arguments = {
-        "template": jsonable(named.get("template"), redactor()),
-        "context": jsonable(sorted(keys - {"True", "False", "None"}), redactor()),
+        "template": jsonable(named.get("template"), mask),
+        "context": jsonable(sorted(keys - {"True", "False", "None"}), mask),
     }
     return _about(sender, arguments)
 
 
-def _connection_created(sender: Any, named: Named) -> Description:
+def _connection_created(sender: Any, named: Named, config: Config) -> Description:
     connection = named.get("connection")
     alias = _alias(getattr(connection, "alias", ""))
     arguments = {"connection": {"alias": alias, "vendor": getattr(connection, "vendor", "")}}
     return _about(sender, arguments, database=alias)
 
 
-def _migrate(sender: Any, named: Named) -> Description:
-    mask = redactor()
+def _migrate(sender: Any, named: Named, config: Config) -> Description:
+    mask = redactor_of(config)
     arguments: dict[str, Any] = {
         name: jsonable(named[name], mask)
         for name in ("app_config", "verbosity", "interactive", "stdout", "using", "apps")
@@ -248,14 +252,14 @@ def _migrate(sender: Any, named: Named) -> Description:
     return _about(sender, arguments, database=_alias(named.get("using")))
 
 
-def _task(sender: Any, named: Named) -> Description:
-    result = task_shown(named.get("task_result"))
+def _task(sender: Any, named: Named, config: Config) -> Description:
+    result = task_shown(named.get("task_result"), redactor_of(config))
     return _about(sender, {"task_result": result}, exception=", ".join(result.get("errors", ())))
 
 
-def any_signal(sender: Any, named: Named) -> Description:
+def any_signal(sender: Any, named: Named, config: Config) -> Description:
     """Describe a signal that the catalog does not know, with whatever it was sent with."""
-    mask = redactor()
+    mask = redactor_of(config)
     arguments = {
         name: MASK if mask.is_secret(name) and value is not None else jsonable(value, mask)
         for name, value in named.items()
@@ -263,16 +267,16 @@ def any_signal(sender: Any, named: Named) -> Description:
     instance: Any = named.get("instance")
     if not issubclass(type(instance), Model):
         return _about(sender, arguments)
-    pk = key_of(instance, info_of(type(instance)))[1]
+    pk = key_of(instance, info_of(type(instance), config))[1]
     return _about(sender, arguments, pk, _alias(named.get("using")))
 
 
-def _nothing(sender: Any, named: Named) -> Description:
+def _nothing(sender: Any, named: Named, config: Config) -> Description:
     return _about(sender, {})
 
 
-def _file_changed(sender: Any, named: Named) -> Description:
-    path = jsonable(named.get("file_path"), redactor())
+def _file_changed(sender: Any, named: Named, config: Config) -> Description:
+    path = jsonable(named.get("file_path"), redactor_of(config))
     return _about(sender, {"file_path": path})
 
 

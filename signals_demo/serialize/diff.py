@@ -14,9 +14,9 @@ from typing import Any
 from django.db.models import Model
 from django.db.models.expressions import Combinable
 
-from signals_demo.serialize.model_info import Frozen, ModelInfo, redactor
+from signals_demo.serialize.model_info import Frozen, ModelInfo
 from signals_demo.serialize.raw import ATOMS, has_safe_zone, ids_of, primary_key, zone_of
-from signals_demo.serialize.redaction import MASK
+from signals_demo.serialize.redaction import MASK, Redactor
 from signals_demo.serialize.text import Text, quoted
 from signals_demo.serialize.values import is_plain, json_of, jsonable
 
@@ -24,6 +24,7 @@ _STATE_NAME = "_signals_demo_loaded"
 _MOMENTS = ids_of(datetime.datetime, datetime.time)
 _COMPARABLE = ATOMS | ids_of(bytes, datetime.date, datetime.timedelta, decimal.Decimal, uuid.UUID)
 _DEEP = 100
+_REDACTOR = Redactor()  # of texts that are compared and not stored
 
 
 class _Missing:
@@ -119,8 +120,8 @@ def _same_leaf(old: Any, new: Any) -> bool:
         if zone_of(old) is not zone_of(new):
             return False
     # A text in angle brackets stands for something that it does not show.
-    text = jsonable(old, redactor())
-    return type(text) is str and not text.startswith("<") and text == jsonable(new, redactor())
+    text = jsonable(old, _REDACTOR)
+    return type(text) is str and not text.startswith("<") and text == jsonable(new, _REDACTOR)
 
 
 def _same(old: Any, new: Any, depth: int = 0) -> bool:

@@ -195,20 +195,23 @@ _redactors: dict[tuple[str, ...], Redactor] = {}
 
 def redactor() -> Redactor:
     """Return the redactor of the configuration in force."""
-    patterns = config().redact
-    found = _redactors.get(patterns)
+    return redactor_of(config())
+
+
+def redactor_of(config: Config) -> Redactor:
+    """Return the redactor of a configuration."""
+    found = _redactors.get(config.redact)
     if found is None:
-        found = _redactors[patterns] = Redactor(patterns)
+        found = _redactors[config.redact] = Redactor(config.redact)
     return found
 
 
-def info_of(model: type[models.Model]) -> ModelInfo:
+def info_of(model: type[models.Model], config: Config) -> ModelInfo:
     """Return what is known of `model`. It is kept on the model's options and dies with them."""
     known = model._meta.__dict__
-    info = known.get("_signals_demo_info")
-    now = config()
-    if info is None or info.config is not now:
-        info = known["_signals_demo_info"] = ModelInfo(model, now, redactor())
+    info: ModelInfo | None = known.get("_signals_demo_info")
+    if info is None or info.config is not config:
+        info = known["_signals_demo_info"] = ModelInfo(model, config, redactor_of(config))
     return info
 
 

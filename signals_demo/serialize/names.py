@@ -10,7 +10,7 @@ from django.apps import AppConfig
 from django.db.models import Model
 
 from signals_demo.serialize.limits import cut
-from signals_demo.serialize.model_info import ModelInfo, redactor
+from signals_demo.serialize.model_info import ModelInfo
 from signals_demo.serialize.raw import ATOMS, dotted, ids_of, primary_key
 from signals_demo.serialize.redaction import MASK, Redactor
 from signals_demo.serialize.text import quoted
@@ -75,11 +75,10 @@ def instance_text(reference: str, key: str | int) -> str:
     return f"{reference}{key}}}"
 
 
-def error_text(error: BaseException | None) -> str:
-    """Return an exception's type and message without running a `__str__` of the host's."""
+def error_text(error: BaseException | None, mask: Redactor) -> str:
+    """Return an exception's type and message without running a `__str__` of the project."""
     if error is None:
         return ""
-    mask = redactor()
     parts = (str(jsonable(part, mask)) for part in _error_args(error)[:MAX_ERROR_ARGS])
     name = dotted(type(error)).removeprefix("builtins.")
     return cut(f"{name}: {mask.message(', '.join(parts))}".removesuffix(": "), 1800)

@@ -6,8 +6,7 @@ from typing import Any
 from django.core.handlers.asgi import get_script_prefix
 
 from signals_demo.serialize.limits import cut
-from signals_demo.serialize.model_info import redactor
-from signals_demo.serialize.redaction import MASK
+from signals_demo.serialize.redaction import MASK, Redactor
 from signals_demo.serialize.secret_paths import masked_address, masked_path
 from signals_demo.serialize.values import jsonable
 
@@ -34,13 +33,14 @@ def wsgi_text(value: object) -> str:
 _MAX_RAW = 4000
 
 
-def environ_shown(environ: dict[str, Any]) -> dict[str, Any]:
-    """Return the parts of a WSGI environ that give nothing away."""
+def environ_shown(environ: Environ, mask: Redactor) -> dict[str, Any]:
+    """Return the harmless parts of a WSGI environ."""
 
     def part(name: str) -> str:
         return wsgi_text(environ.get(name))[:_MAX_RAW]
 
     return _shown(
+        mask,
         method=environ.get("REQUEST_METHOD", ""),
         prefix=part("SCRIPT_NAME"),
         path=part("PATH_INFO"),
@@ -54,8 +54,8 @@ def environ_shown(environ: dict[str, Any]) -> dict[str, Any]:
     )
 
 
-def scope_shown(scope: dict[str, Any]) -> dict[str, Any]:
-    """Return the parts of an ASGI scope that give nothing away."""
+def scope_shown(scope: ASGIScope, mask: Redactor) -> dict[str, Any]:
+    """Return the harmless parts of an ASGI scope."""
 
     def header(name: bytes) -> str:
         return wsgi_text(header_of(scope, name))[:_MAX_RAW]
@@ -66,6 +66,7 @@ def scope_shown(scope: dict[str, Any]) -> dict[str, Any]:
     path, prefix = scope.get("path") or "", get_script_prefix(scope)
     inside = path.removeprefix(prefix) if type(path) is str else ""
     return _shown(
+        mask,
         method=scope.get("method", ""),
         prefix=prefix if inside != path else "",
         path=inside[:_MAX_RAW],
@@ -80,9 +81,16 @@ def scope_shown(scope: dict[str, Any]) -> dict[str, Any]:
 
 
 def _shown(
-    *, method: Any, prefix: str, path: str, query: str, scheme: Any, referer: str, **others: Any
+    mask: Redactor,
+    *,
+    method: Any,
+    prefix: str,
+    path: str,
+    query: str,
+    scheme: Any,
+    referer: str,
+    **others: Any,
 ) -> dict[str, Any]:
-    mask = redactor()
     return {
         "method": jsonable(method, mask),
         "path": cut(prefix + masked_path(path, mask)),
@@ -96,13 +104,13 @@ def _shown(
     }
 
 
-def credentials_shown(credentials: Any, request: Any) -> Any:
+def credentials_shown(credentials: Any, request: Any, mask: Redactor) -> Any:
     """Return what a login was tried with, without what `sensitive_post_parameters` names."""
-    shown = jsonable(credentials, redactor())
+    shown = jsonable(credentials, mask)
     if type(shown) is not dict:
         return shown
     sensitive = getattr(request, "__dict__", {}).get("sensitive_post_parameters", ())
-    is_secret = redactor().names.is_secret_when_sent
+    is_secret = mask.names.is_secret_when_sent
     return {
         name: MASK if sensitive == "__ALL__" or name in sensitive or is_secret(name) else value
         for name, value in shown.items()

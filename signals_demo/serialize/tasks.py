@@ -5,24 +5,22 @@ from itertools import zip_longest
 from types import FunctionType
 from typing import Any
 
-from signals_demo.serialize.model_info import redactor
-from signals_demo.serialize.redaction import MASK
+from signals_demo.serialize.redaction import MASK, Redactor
 from signals_demo.serialize.values import jsonable
 
 
-def task_name(result: Any) -> str:
+def task_name(result: Any, mask: Redactor) -> str:
     """Return the dotted path of the function that a task runs."""
     function = getattr(getattr(result, "task", None), "func", None)
-    return jsonable(function, redactor()) if function is not None else ""
+    return jsonable(function, mask) if function is not None else ""
 
 
-def task_shown(result: Any) -> dict[str, Any]:
+def task_shown(result: Any, mask: Redactor) -> dict[str, Any]:
     """Return a task result as JSON; `errors`, where it has any, are dotted paths of exceptions."""
-    mask = redactor()
-    known: dict[str, Any] = {"task": task_name(result)}
+    known: dict[str, Any] = {"task": task_name(result, mask)}
     for name in ("id", "status", "backend", "kwargs"):
         known[name] = jsonable(getattr(result, name, None), mask)
-    known["args"] = _arguments(result)
+    known["args"] = _arguments(result, mask)
     errors = getattr(result, "errors", None) or []
     failed = [jsonable(getattr(error, "exception_class_path", ""), mask) for error in errors]
     if failed:
@@ -30,9 +28,8 @@ def task_shown(result: Any) -> dict[str, Any]:
     return known
 
 
-def _arguments(result: Any) -> Any:
+def _arguments(result: Any, mask: Redactor) -> Any:
     """Return a task's positional arguments, masked by the names of its parameters."""
-    mask = redactor()
     names = _parameters(getattr(result, "task", None))
     args = getattr(result, "args", ())
     named = zip_longest(args, names[: len(args)], fillvalue=names[-1] if names else "")

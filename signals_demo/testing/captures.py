@@ -12,23 +12,22 @@ from django.core.exceptions import ImproperlyConfigured
 
 from signals_demo import catalog
 from signals_demo.capture import lazy
-from signals_demo.capture.connect import connect_test_signals, keep_values, wake
+from signals_demo.capture.connect import connect_test_signals, follow_test_run
 from signals_demo.capture.recorder import here, tidy
 from signals_demo.conf import config
 from signals_demo.delivery.rows import row_of
-from signals_demo.delivery.taps import taps
 from signals_demo.delivery.writer import writer
 from signals_demo.events import Event, Row
 from signals_demo.testing.filters import Filter, Filters, filter_of
 from signals_demo.testing.names import SignalLike
 from signals_demo.testing.outcomes import TestTransaction, update_blocks
 from signals_demo.testing.trees import tree
+from signals_demo.tracing import test_runs
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 # At import, not with the first capture: tests often change objects that were created before.
-lazy.awaken()
-keep_values()
+lazy.load()
 
 
 class CapturedEvent:
@@ -192,13 +191,14 @@ class Capture:
 
     def begin(self) -> None:
         """Start capturing."""
-        taps.append(self._take)
+        test_runs.observers.append(self._take)
         connect_test_signals()
-        wake()
+        follow_test_run()
 
     def end(self) -> None:
         """Stop capturing; the events stay readable."""
-        taps.remove(self._take)
+        test_runs.observers.remove(self._take)
+        follow_test_run()
         update_blocks()
 
     def _take(self, event: Event) -> None:

@@ -7,7 +7,7 @@ from weakref import ReferenceType
 from django.dispatch import Signal
 from django.dispatch.dispatcher import _make_id  # type: ignore[attr-defined]
 
-from signals_demo.catalog.receiver_list import Entry, Hidden, hide, show
+from signals_demo.catalog.receiver_list import Entry, TakenOut, put_back, take_out
 from signals_demo.serialize.model_info import model_named
 from signals_demo.testing import names
 from signals_demo.testing.names import SignalLike, advice, wrong_type
@@ -52,17 +52,17 @@ class muted(ContextBlock):  # noqa: N801
         self._signals = {names.signal_of(signal): str(signal) for signal in signals}
         self._sender = model_named(sender) or sender if isinstance(sender, str) else sender
         self._receiver = receiver
-        self._blocks: list[list[tuple[Signal, list[Hidden]]]] = []
+        self._blocks: list[list[tuple[Signal, list[TakenOut]]]] = []
 
     def _recreate_cm(self) -> "muted":
         return muted(*self._signals, sender=self._sender, receiver=self._receiver)
 
     def __enter__(self) -> None:
-        block: list[tuple[Signal, list[Hidden]]] = []
+        block: list[tuple[Signal, list[TakenOut]]] = []
         self._blocks.append(block)
         try:
             for signal, name in self._signals.items():
-                chosen = hide(signal, self._is_meant)
+                chosen = take_out(signal, self._is_meant)
                 block.append((signal, chosen))
                 if not chosen and (self._sender is not None or self._receiver is not None):
                     raise ValueError(self._nothing_meant(signal, name))
@@ -77,7 +77,7 @@ class muted(ContextBlock):  # noqa: N801
         traceback: TracebackType | None,
     ) -> None:
         for signal, chosen in self._blocks.pop():
-            show(signal, chosen)
+            put_back(signal, chosen)
 
     def _is_meant(self, entry: Entry) -> bool:
         receiver = receiver_in(entry)

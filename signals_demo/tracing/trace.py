@@ -46,8 +46,8 @@ class Trace:
     """One unit of work: a request, a command, a task, a `trace()` block, a thread."""
 
     __slots__ = (
-        "_name", "_path_info", "actor", "is_over", "is_poll", "latest", "making", "origin",
-        "positions", "remote_address", "request", "runs", "stored_without_actor", "trace_id",
+        "_name", "_path_info", "actor", "construction", "folds", "is_over", "is_poll", "loop",
+        "origin", "positions", "remote_address", "request", "stored_without_actor", "trace_id",
     )  # fmt: skip
 
     def __init__(
@@ -73,10 +73,10 @@ class Trace:
         self.is_poll = is_poll
         self.stored_without_actor = False
         self.positions = count(1)
-        # Kept by the recorder: streaks of init signals, the instance being made, the one before.
-        self.runs: dict[Any, Any] = {}
-        self.making: Any = None
-        self.latest: Any = None
+        # Of `capture.init_signals`: its folds, the construction and the loop that go on.
+        self.folds: dict[Any, Any] = {}
+        self.construction: Any = None
+        self.loop: Any = None
 
     @property
     def origin_name(self) -> str:

@@ -582,7 +582,7 @@ def test_a_firing_that_cannot_be_recorded_at_all_is_counted(
     def refuse(*args: Any) -> None:
         raise ArithmeticError("no room for it")
 
-    monkeypatch.setattr("signals_demo.capture.connect.record", refuse)
+    monkeypatch.setattr("signals_demo.capture.receive.record", refuse)
     with recorded(STRICT=False, SINKS=MEMORY):
         pre_save.send(Author, instance=None, raw=False, using=None, update_fields=None)
     assert faults == {

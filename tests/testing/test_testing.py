@@ -32,9 +32,9 @@ from django.utils.functional import SimpleLazyObject
 
 from project.playground.models import Author, Book, Order, RareBook, Tag
 from signals_demo import flush, suppress, trace
-from signals_demo.delivery.writer import taps
 from signals_demo.models import SignalEvent
 from signals_demo.testing import Capture, SignalTestMixin, capture_signals, fired
+from signals_demo.tracing.test_runs import observers
 from tests.recording import MEMORY, Boom, kept, recorded, rolled_back
 
 PATH = "tests.testing.test_testing"
@@ -105,12 +105,12 @@ class TestCapturing:
             Author(pk=1)
         assert outer.names == MADE
         assert inner.names == ["post_init"]
-        assert taps == []
+        assert observers == []
 
     def test_a_block_that_raises_ends(self) -> None:
         with pytest.raises(Boom), capture_signals():
             raise Boom
-        assert taps == []
+        assert observers == []
 
     def test_a_decorator(self) -> None:
         @capture_signals("post_init")
@@ -809,7 +809,7 @@ class TestAssertions(SignalTestMixin, TestCase):
     def test_an_error_in_the_block_is_not_hidden(self) -> None:
         with pytest.raises(Boom), self.assertSignals(SAVE):
             raise Boom
-        assert taps == []
+        assert observers == []
 
     def test_slips(self) -> None:
         for wrong in ("post_save", 3, None):

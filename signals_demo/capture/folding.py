@@ -1,0 +1,63 @@
+"""Folding: one event for many init firings of one model from one line.
+
+Every row that is read fires `pre_init` and `post_init`. The first `FOLD_AFTER` of each are events
+of their own; a `Run` counts the rest.
+"""
+
+from signals_demo.capture.recorder import event_of
+from signals_demo.delivery.writer import writer
+from signals_demo.events import Run
+from signals_demo.serialize.arguments import Description
+from signals_demo.serialize.model_info import ModelInfo
+from signals_demo.serialize.source import Site
+from signals_demo.tracing.test_runs import observers
+from signals_demo.tracing.trace import Trace
+
+PRE_INIT, POST_INIT = 0, 1
+_NAMES = ("pre_init", "post_init")
+
+Fold = list[int | Run]
+"""Of each side, `PRE_INIT` and `POST_INIT`: how many have fired, or the run that counts on."""
+
+
+def fold_of(trace: Trace, label: str, site: Site | None) -> Fold:
+    """Return the fold of a model's init signals from this line; another signal ends it."""
+    # By identity: a code object hashes all that it holds.
+    key = (label, id(site[0]), site[1]) if site else label
+    fold = trace.folds.get(key)
+    if fold is None:
+        fold = trace.folds[key] = [0, 0]
+    return fold
+
+
+def folded(fold: Fold, side: int) -> bool:
+    """Count an init firing; return whether a run took it in, so that it needs no event."""
+    if observers:  # each firing is an event of its own
+        return False
+    state = fold[side]
+    if type(state) is Run:
+        return state.add()
+    fold[side] = state + 1  # type: ignore[operator]
+    return False
+
+
+def record_init(
+    fold: Fold,
+    side: int,
+    trace: Trace,
+    info: ModelInfo,
+    about: Description,
+    depth: int,
+    site: Site | None,
+    duration: int | None = None,
+) -> None:
+    """Hand over the event of an init firing that was not folded."""
+    event = event_of(_NAMES[side], trace, about, depth, site, duration, None, "{}")
+    state = fold[side]
+    limit = info.config.fold_after
+    if observers or limit is None or (type(state) is int and state <= limit):
+        writer.put(event)
+        return
+    run = Run(event)
+    writer.put_run(run)
+    fold[side] = run  # only now: the journal counts from its first line on

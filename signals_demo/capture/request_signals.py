@@ -1,0 +1,132 @@
+"""What happens when a request begins, ends or fails, and when a user logs in or out."""
+
+import sys
+import threading
+from weakref import WeakKeyDictionary
+
+from asgiref.sync import SyncToAsync, ThreadSensitiveContext
+from django.core.handlers.base import BaseHandler
+from django.http.response import HttpResponseBase
+
+from signals_demo.capture.call_sites import find_frame
+from signals_demo.capture.firing import Firing, record_alone
+from signals_demo.capture.recorder import close, here, record
+from signals_demo.delivery.throttle import throttle
+from signals_demo.delivery.writer import writer
+from signals_demo.events import Attribution
+from signals_demo.tracing import origins
+from signals_demo.tracing.scope import SCOPE_KEY, Scope, current, opened, silent
+from signals_demo.tracing.trace import actor_of
+
+_CLOSE = HttpResponseBase.close.__code__
+_GET_RESPONSE = BaseHandler.get_response.__code__
+
+_REQUEST = "request"
+_NO_THREAD = 0
+
+# Under ASGI each request has a context object of asgiref's, which every thread and task that
+# works for it can see.
+_requests: WeakKeyDictionary[ThreadSensitiveContext, Scope] = WeakKeyDictionary()
+
+
+def _asgi_context() -> ThreadSensitiveContext | None:
+    return SyncToAsync.thread_sensitive_context.get(None)
+
+
+def on_request_started(firing: Firing) -> None:
+    scope = firing.named.get("scope")
+    if scope is None:
+        trace = origins.wsgi_trace(firing.named["environ"])
+        _leave_unfinished(firing)
+    else:
+        trace = origins.asgi_trace(scope)
+    if trace.is_poll:
+        silent.set(silent.get() + 1)
+    else:
+        record(firing.name, trace, firing.description(), 0)
+    pair = Scope(trace, current.get(), 1, _REQUEST)
+    current.set(pair)
+    throttle.begin(pair)
+    if scope is not None:
+        # A context variable set in a receiver may not reach the view.
+        scope[SCOPE_KEY] = pair
+        pair.thread = _NO_THREAD
+        context = _asgi_context()
+        if context is not None:
+            _requests[context] = pair
+
+
+def _leave_unfinished(firing: Firing) -> None:
+    """Leave the thread's request before, whose response the server never closed."""
+    pair = opened(current.get(), _REQUEST)
+    if pair is None or pair.thread != threading.get_ident():
+        return
+    # Inside a view, as the test client is there, another request may begin and end.
+    if find_frame(firing.frame, _GET_RESPONSE, sys.getrecursionlimit()) is None:
+        _leave_poll(pair)
+        throttle.end(pair)
+        close(pair)
+
+
+def on_request_finished(firing: Firing) -> None:
+    pair = opened(current.get(), _REQUEST)
+    if pair is not None:
+        _leave_poll(pair)
+    pair = pair or _of_response(firing) or _of_context()
+    if pair is None:
+        record_alone(firing)
+        return
+    trace = pair.trace
+    throttle.end(pair)
+    if trace.is_poll:
+        close(pair)
+        return
+    trace.let_go()
+    duration = close(pair)
+    record(firing.name, trace, firing.description(), 0, duration=duration)
+    if trace.stored_without_actor and trace.actor is not None:
+        writer.put_actor(Attribution(writer.recorder, trace.trace_id, *trace.actor))
+    writer.notify()
+
+
+def in_poll() -> bool:
+    """Return whether the live page asks for news here, of which only the end is handled."""
+    pair = opened(current.get(), _REQUEST)
+    return pair is not None and pair.trace.is_poll
+
+
+def _leave_poll(pair: Scope) -> None:
+    """Record again in this context, if it was this request that kept it from it."""
+    if pair.trace.is_poll:
+        silent.set(max(silent.get() - 1, 0))
+
+
+def _of_response(firing: Firing) -> Scope | None:
+    """Return the request of the response that is being closed: the middleware noted it there."""
+    frame = find_frame(firing.frame, _CLOSE)
+    response = frame.f_locals.get("self") if frame else None
+    return getattr(response, "__dict__", {}).get(SCOPE_KEY)
+
+
+def _of_context() -> Scope | None:
+    """Return the ASGI request that ends without a response, because its client has gone."""
+    context = _asgi_context()
+    return None if context is None else _requests.pop(context, None)
+
+
+def on_request_exception(firing: Firing) -> None:
+    request = firing.named.get("request")
+    scope = here()
+    if scope.trace.origin != "request":
+        # Under ASGI the exception may arrive in a thread that knows nothing of the request.
+        scope = getattr(request, "__dict__", {}).get("scope", {}).get(SCOPE_KEY, scope)
+    scope.trace.learn_of(request)
+    record(firing.name, scope.trace, firing.description(), scope.depth)
+
+
+def on_auth(firing: Firing) -> None:
+    trace = here().trace
+    trace.learn_of(firing.named.get("request"))
+    if firing.name != "user_login_failed":
+        trace.actor = actor_of(firing.named.get("user")) or trace.actor
+    record_alone(firing)
