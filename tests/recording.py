@@ -6,12 +6,14 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import textwrap
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -211,6 +213,13 @@ class Project:
             (folder / f"{name}.py").write_text(text)
         return cls(folder)
 
+    @classmethod
+    def migrated(cls, folder: Path, *, views: str = "urlpatterns = []") -> "Project":
+        """Make one with its tables, and with the events of the `migrate` that has made them."""
+        project = cls.make(folder, views=views)
+        (folder / "db.sqlite3").write_bytes(_migrated_database())
+        return project
+
     def copy(self, folder: Path) -> "Project":
         """Return a copy of it, with its database, in a folder that does not exist yet."""
         return Project(Path(shutil.copytree(self.folder, folder)))
@@ -302,6 +311,11 @@ class Project:
             opened.execute(sql)
             opened.commit()
 
+    def forget(self) -> None:
+        """Delete all that was recorded."""
+        for table in ("signalevent", "signaltrace", "signalhour"):
+            self.execute(f"DELETE FROM signals_demo_{table}")
+
     def events(self, where: str = "1") -> list[sqlite3.Row]:
         """Return the rows that were stored, in the order in which they were captured."""
         return self.query(
@@ -318,6 +332,15 @@ class Project:
 
     def has_no_gaps(self) -> bool:
         return not any(self.gaps().values())
+
+
+@cache
+def _migrated_database() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        project = Project.make(Path(folder))
+        project.manage("migrate", "--verbosity=0")
+        with closing(sqlite3.connect(project.folder / "db.sqlite3")) as opened:
+            return opened.serialize()
 
 
 def _succeeded(

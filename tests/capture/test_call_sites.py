@@ -184,8 +184,7 @@ def test_without_a_line_of_the_project_a_package_answers(tmp_path: Path) -> None
     (package / "a_worker.py").write_text(
         "from django.contrib.auth.models import Group\n\n\ndef work():\n    Group(name='a')\n"
     )
-    project = Project.make(tmp_path / "project")
-    project.manage("migrate")
+    project = Project.migrated(tmp_path / "project")
     project.run(
         """
         import os, sys, threading

@@ -86,8 +86,7 @@ def test_a_setting_wakes_them() -> None:
 
 @pytest.mark.processes
 def test_after_the_test_environment_everything_is_recorded_again(tmp_path: Path) -> None:
-    project = Project.make(tmp_path / "project")
-    project.manage("migrate", "--verbosity=0")
+    project = Project.migrated(tmp_path / "project")
     project.run(
         """
         from django.test.utils import setup_test_environment, teardown_test_environment

@@ -57,9 +57,7 @@ KILL = "os.kill(os.getpid(), signal.SIGKILL)\n"
 
 def migrated_project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """Return a migrated project whose requests save something."""
-    project = Project.make(tmp_path_factory.mktemp("journaled") / "project", views=VIEWS)
-    project.manage("migrate", "--verbosity=0")
-    return project
+    return Project.migrated(tmp_path_factory.mktemp("journaled") / "project", views=VIEWS)
 
 
 def empty_copy(journaled: Project, tmp_path: Path) -> Project:

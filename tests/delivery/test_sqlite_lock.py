@@ -40,10 +40,10 @@ begun.wait()
 
 @pytest.fixture(params=["DELETE", "WAL"])
 def project(tmp_path: Path, request: pytest.FixtureRequest) -> Project:
-    made = Project.make(tmp_path / "project")
+    made = Project.migrated(tmp_path / "project")
     with (made.folder / "settings.py").open("a") as settings:
         settings.write(PLAIN.replace("JOURNAL", request.param))
-    made.manage("migrate", "--verbosity=0")
+    made.execute(f"PRAGMA journal_mode={request.param}")
     return made
 
 

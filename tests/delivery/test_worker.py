@@ -149,8 +149,8 @@ with transaction.atomic():
 def test_where_no_thread_can_be_started_a_request_stores_its_events_itself(
     tmp_path: Path, mode: str
 ) -> None:
-    project = Project.make(tmp_path / "project", views=VIEWS)
-    project.manage("migrate", "--verbosity=0", setting={"ENABLED": False})
+    project = Project.migrated(tmp_path / "project", views=VIEWS)
+    project.forget()
     process = project.run(NO_THREADS, setting={"MODE": mode})
     assert process.stderr == ""
     rows = project.events("signal = 'post_save'")

@@ -152,9 +152,7 @@ def test_colours_can_be_unwanted(monkeypatch: pytest.MonkeyPatch, unwanted: str)
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    made = Project.make(tmp_path / "project")
-    made.manage("migrate", "--verbosity", "0")
-    return made
+    return Project.migrated(tmp_path / "project")
 
 
 def following(project: Project, *options: str) -> AbstractContextManager[subprocess.Popen[str]]:

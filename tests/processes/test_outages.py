@@ -116,12 +116,11 @@ class InPostgres(Place):
 
 @pytest.fixture(scope="module")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    project = Project.make(tmp_path_factory.mktemp("outages") / "project")
+    project = Project.migrated(tmp_path_factory.mktemp("outages") / "project")
     with (project.folder / "settings.py").open("a") as opened:
         opened.write(SETTINGS)
-    quiet = {"ENABLED": False}
-    project.manage("migrate", "--verbosity=0", setting=quiet)
-    options = {"setting": quiet, "PLACE": "sqlite"}
+    project.forget()
+    options = {"setting": {"ENABLED": False}, "PLACE": "sqlite"}
     project.manage("migrate", "--verbosity=0", "--database=events", **options)
     return project
 

@@ -65,12 +65,11 @@ COUNTED = """
 
 @pytest.fixture(scope="session")
 def loaded(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    project = Project.make(tmp_path_factory.mktemp("prefork") / "project", views=VIEWS)
+    project = Project.migrated(tmp_path_factory.mktemp("prefork") / "project", views=VIEWS)
     # Otherwise, with --preload, Django itself would mix up the connections of gevent's greenlets.
     (project.folder / "patched.py").write_text("from gevent import monkey; monkey.patch_all()")
     with (project.folder / "application.py").open("a") as application:
         application.write("import views\n")  # before the first request, in a master too
-    project.manage("migrate", "--verbosity=0")
     return project
 
 

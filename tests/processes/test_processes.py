@@ -17,9 +17,7 @@ NOWHERE = "/nonexistent/folder/db.sqlite3"
 
 @pytest.fixture(scope="session")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    project = Project.make(tmp_path_factory.mktemp("migrated") / "project")
-    project.manage("migrate", "--verbosity=0")
-    return project
+    return Project.migrated(tmp_path_factory.mktemp("migrated") / "project")
 
 
 @pytest.fixture

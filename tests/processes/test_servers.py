@@ -90,8 +90,7 @@ urlpatterns = [
 
 @pytest.fixture(scope="module")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    project = Project.make(tmp_path_factory.mktemp("servers") / "project", views=VIEWS)
-    project.manage("migrate", "--verbosity=0")
+    project = Project.migrated(tmp_path_factory.mktemp("servers") / "project", views=VIEWS)
     project.execute("DELETE FROM signals_demo_signalevent")
     return project
 

@@ -310,11 +310,10 @@ def test_ctrl_c_leaves_no_file_behind(tmp_path: Path, monkeypatch: pytest.Monkey
     assert os.listdir(tmp_path) == []
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
+@pytest.fixture(scope="session")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project with more events than a pipe holds."""
-    made = Project.make(tmp_path / "project")
-    made.manage("migrate", "--verbosity", "0")
+    made = Project.migrated(tmp_path_factory.mktemp("filled") / "project")
     made.run(
         """
         with trace("many"):
@@ -324,6 +323,11 @@ def project(tmp_path: Path) -> Project:
         """
     )
     return made
+
+
+@pytest.fixture
+def project(filled: Project, tmp_path: Path) -> Project:
+    return filled.copy(tmp_path / "project")
 
 
 @pytest.mark.processes

@@ -199,9 +199,7 @@ with trace("unit"):
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    made = Project.make(tmp_path / "project")
-    made.manage("migrate", "--verbosity=0")
-    return made
+    return Project.migrated(tmp_path / "project")
 
 
 def sums(project: Project) -> list[tuple[Any, ...]]:
