@@ -11,12 +11,14 @@ from tests.recording import Project
 HERE = Path(__file__).parent.parent
 PAGE = HERE.parent / "docs" / "testing.md"
 EXAMPLES = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.M | re.S)
-OPTIONS = ["-q", "-p", "no:cacheprovider", "-W", "error"]
+OPTIONS = ["-q", "-W", "error"]
+OPTIONS += ["-p", "no:cacheprovider", "-p", "no:faker", "-p", "no:randomly"]
 
 
-@pytest.fixture
-def shop(tmp_path: Path) -> Project:
-    folder = Path(shutil.copytree(HERE / "doc_project", tmp_path / "project"))
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    folder = tmp_path_factory.mktemp("docs") / "project"
+    shutil.copytree(HERE / "doc_project", folder)
     (folder / "pytest.ini").write_text("[pytest]\nDJANGO_SETTINGS_MODULE = settings\n")
     for number, code in enumerate(EXAMPLES, 1):
         (folder / f"test_example_{number}.py").write_text(code, encoding="utf-8")
@@ -25,6 +27,11 @@ def shop(tmp_path: Path) -> Project:
     made = project.call("-m", "pytest", *OPTIONS, "--snapshot-update", "-k", "purchase")
     assert made.returncode == 0, made.stdout + made.stderr
     return project
+
+
+@pytest.fixture
+def shop(prepared: Project, tmp_path: Path) -> Project:
+    return prepared.copy(tmp_path / "project")
 
 
 FAILURE = """
