@@ -171,6 +171,7 @@ def test_migrate(press: Press) -> None:
 
 
 @needs_a_file
+@pytest.mark.processes
 def test_a_test_run(press: Press) -> None:
     pressed = press("run_tests")
     assert pressed.shown.count("setting_changed") == 2
@@ -179,6 +180,7 @@ def test_a_test_run(press: Press) -> None:
 
 
 @needs_a_file
+@pytest.mark.processes
 def test_a_reload(press: Press) -> None:
     pressed = press("reload")
     assert pressed.shown[-2:] == ["autoreload_started", "file_changed"]
@@ -186,6 +188,7 @@ def test_a_reload(press: Press) -> None:
 
 
 @needs_a_file
+@pytest.mark.processes
 def test_a_child_process_is_not_waited_for_without_end(
     press: Press, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -194,6 +197,7 @@ def test_a_child_process_is_not_waited_for_without_end(
 
 
 @needs_a_file
+@pytest.mark.processes
 def test_a_child_process_that_fails(press: Press, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(children, "RELOAD", 0)
     assert "manage.py runserver ended with status 3" in press("reload").html
