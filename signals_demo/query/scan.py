@@ -1,8 +1,8 @@
-"""How far to look for the events of a page, so that no page looks through very many.
+"""How far to scan for the events of a page, so that no page reads very many.
 
 The rows of one range of an index come in the order of time, a page at a time. Those of several
-ranges would all have to be sorted first; and where few of them pass another filter, all might
-have to be read. So it is asked first, of the index alone, where so many rows of each range end.
+ranges would all have to be sorted first. Where few rows pass another filter, all might have to be
+read. So a first query asks, of the index alone, where a number of rows of each range end.
 """
 
 from collections.abc import Sequence
@@ -16,14 +16,14 @@ from signals_demo.models import SignalEvent
 from signals_demo.query.predicates import Predicate, any_of, without_index
 
 SCAN_LIMIT = 10_000
-"""How many events a page looks through at most."""
+"""The most events that a page reads."""
 
 _LEAST = timedelta(microseconds=1)
 
 
 @dataclass(slots=True)
 class Scan:
-    """What was chosen: filters that an index serves, the other ones, and a period.
+    """The predicates that an index serves, the other ones, and a period.
 
     `since` belongs to the period, `until` does not.
     """
@@ -56,17 +56,17 @@ class Scan:
         first = Coalesce(name, name)
         return events.order_by(first.desc() if order[0].startswith("-") else first, *order[1:])
 
-    def narrow(self, size: int, place: datetime | None, *, is_back: bool) -> datetime | None:
+    def narrow(self, size: int, start: datetime | None, *, is_back: bool) -> datetime | None:
         """Let the period end where `size` events are found; return that time, None for no such.
 
-        `is_back` says that the oldest are looked for first. What is looked for is beyond `place`;
-        the period is left open there: of two bounds on one side, SQLite may follow the wrong one.
+        `is_back` says that the oldest are wanted first. The scan begins at `start`; the period is
+        left open there: of two bounds on one side, SQLite may follow the wrong one.
         Puts the filter first whose events reach farthest. Runs one query at most.
         """
         near, far = ("since", "until") if is_back else ("until", "since")
         bound = getattr(self, near)
-        if place is not None and (bound is None or (place > bound if is_back else place < bound)):
-            setattr(self, near, place + _LEAST if is_back else place)
+        if start is not None and (bound is None or (start > bound if is_back else start < bound)):
+            setattr(self, near, start + _LEAST if is_back else start)
             bound = None
         edge = self._edge(size, is_back=is_back)
         if edge is not None:

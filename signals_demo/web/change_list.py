@@ -69,7 +69,7 @@ class EventList(ChangeList):
         """Read the rows of this page and one more, which says that others follow."""
         if self.page_num != 1:  # a page has no number
             raise IncorrectLookupParameters
-        after, before = self._place(self._after), self._place(self._before)
+        after, before = self._cursor(self._after), self._cursor(self._before)
         # Where fewer than a page are newer, the first page is meant.
         if self.selection is None:
             self.result_list = []
@@ -88,47 +88,47 @@ class EventList(ChangeList):
     def _order(self) -> Order:
         return AS_FIRED if self.trace_id else NEWEST_FIRST
 
-    def _place(self, text: str | None) -> Cursor | None:
+    def _cursor(self, text: str | None) -> Cursor | None:
         try:
             return None if text is None else self._order.read(text)
         except NotACursor as error:
             raise IncorrectLookupParameters from error
 
-    def _read(self, place: Cursor | None, *, is_back: bool) -> bool:
-        """Read the page beyond a place; return whether there may be more beyond the page."""
+    def _read(self, cursor: Cursor | None, *, is_back: bool) -> bool:
+        """Read the page after a cursor; return whether there may be more beyond the page."""
         order = self._order.reversed() if is_back else self._order
         scan = self.selection.scan() if self.selection else Scan()
         edge = None
         if not self.trace_id:
-            moment = place[0] if place else None
+            moment = cursor[0] if cursor else None
             edge = scan.narrow(self.list_per_page, moment, is_back=is_back)
         events = scan.select(self.root_queryset, order.fields)
-        if place is not None:
-            events = events.filter(order.after(place))
+        if cursor is not None:
+            events = events.filter(order.after(cursor))
         rows = list(events[: self.list_per_page + 1])
         is_full = len(rows) > self.list_per_page
         self.stopped = edge is not None and not is_full
         del rows[self.list_per_page :]
         self.result_list = rows[::-1] if is_back else rows
-        self._link(place, edge, is_back=is_back, is_more=is_full or self.stopped)
+        self._link(cursor, edge, is_back=is_back, is_more=is_full or self.stopped)
         return is_full or self.stopped
 
-    def _link(self, place: Any, edge: datetime | None, *, is_back: bool, is_more: bool) -> None:
-        """Note the addresses of the pages beside the one that begins at `place`."""
+    def _link(self, cursor: Any, edge: datetime | None, *, is_back: bool, is_more: bool) -> None:
+        """Note the addresses of the pages beside the one that begins at `cursor`."""
         order = self._order
-        start, end = place, place
+        start, end = cursor, cursor
         if self.result_list:
             start, end = order.of(self.result_list[0]), order.of(self.result_list[-1])
         if self.stopped and edge is not None:
             newest, oldest = order.cursor(edge, LAST, LAST), order.cursor(edge)
             start, end = (newest, end) if is_back else (start, oldest)
-        has_previous, has_next = (is_more, True) if is_back else (place is not None, is_more)
+        has_previous, has_next = (is_more, True) if is_back else (cursor is not None, is_more)
         self.first_url = self.get_query_string() if has_previous else ""
         self.previous_url = self._url(BEFORE_VAR, start) if has_previous else ""
         self.next_url = self._url(AFTER_VAR, end) if has_next else ""
 
-    def _url(self, name: str, place: Cursor) -> str:
-        return self.get_query_string({name: str(place)})
+    def _url(self, name: str, cursor: Cursor) -> str:
+        return self.get_query_string({name: str(cursor)})
 
     @property
     def tabs(self) -> list[dict[str, Any]]:

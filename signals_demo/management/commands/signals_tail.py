@@ -55,22 +55,22 @@ class Command(ReadingCommand):
         how = DATA if self.as_json else TEXT
         with written(self.stdout, how), self.reading(), suppress(KeyboardInterrupt):
             events = from_options(options).events()
-            place = end_of_log()
-            self._show(_newest(events, place, options["lines"]))
+            cursor = end_of_log()
+            self._show(_newest(events, cursor, options["lines"]))
             if options["follow"]:
-                self._follow(events, place)
+                self._follow(events, cursor)
 
     def _is_coloured(self, *, force: bool) -> bool:
         if force or os.environ.get("NO_COLOR"):  # see no-color.org
             return force
         return self.stdout.isatty() and self.style.SUCCESS("x") != "x"
 
-    def _follow(self, events: SignalEventQuerySet, place: TailCursor) -> None:
+    def _follow(self, events: SignalEventQuerySet, cursor: TailCursor) -> None:
         is_away = False
         while True:
             try:
-                place, numbers = poll(place)
-                found = list(events.filter(pk__in=numbers).order_by("pk")) if numbers else []
+                cursor, keys = poll(cursor)
+                found = list(events.filter(pk__in=keys).order_by("pk")) if keys else []
             except Error as error:
                 connections[events.db].close()
                 if not is_away:
@@ -81,9 +81,9 @@ class Command(ReadingCommand):
                 if is_away and not self.is_quiet:
                     self.stderr.write("The database is back.", str)
                 is_away = False
-                place = place.move(numbers)
+                cursor = cursor.move(keys)
                 self._show(found)
-                if len(numbers) == BATCH:
+                if len(keys) == BATCH:
                     continue
             time.sleep(INTERVAL)
 
@@ -107,9 +107,9 @@ def _number(text: str) -> int:
     return int(text)
 
 
-def _newest(events: SignalEventQuerySet, place: TailCursor, number: int) -> list[SignalEvent]:
-    """Return the last events up to a place, the oldest first."""
+def _newest(events: SignalEventQuerySet, cursor: TailCursor, number: int) -> list[SignalEvent]:
+    """Return the last events up to a cursor, the oldest first."""
     if number < 1:
         return []
-    known = events.filter(pk__lte=place.last).order_by(*NEWEST_FIRST.fields)
+    known = events.filter(pk__lte=cursor.last).order_by(*NEWEST_FIRST.fields)
     return list(known[:number])[::-1]

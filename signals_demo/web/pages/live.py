@@ -27,10 +27,10 @@ AFTER = "after"
 
 def show(log: LogAdmin, request: HttpRequest) -> HttpResponse:
     """Show the latest events, and a script that adds to them."""
-    place = end_of_log()
+    cursor = end_of_log()
     remark = ""
     try:
-        found = _latest(_events(request), place, place.last - MAX_LAG, FIRST)
+        found = _latest(_events(request), cursor, cursor.last - MAX_LAG, FIRST)
     except NotUnderstood as error:
         found, remark = [], str(error)
     return render(
@@ -40,7 +40,7 @@ def show(log: LogAdmin, request: HttpRequest) -> HttpResponse:
         _("Live"),
         **_of_events(log, found),
         remark=remark,
-        after=place,
+        after=cursor,
         news_url=log.url_of(NAME),
         chosen={name: request.GET.get(name, "") for name in FORM},
         choices={name: FILTERS[name].choices() for name in FORM},
@@ -50,20 +50,20 @@ def show(log: LogAdmin, request: HttpRequest) -> HttpResponse:
 def news_of(log: LogAdmin, request: HttpRequest) -> HttpResponse:
     """Return what is new since the place in the address, and from where to ask next."""
     try:
-        place = TailCursor.read(request.GET.get(AFTER, ""))
+        cursor = TailCursor.read(request.GET.get(AFTER, ""))
         events = _events(request)
     except NotACursor:
         return refused(gettext("There is no such page."))
     except NotUnderstood as error:
         return refused(error)
-    place, numbers = poll(place)
-    if len(numbers) < BATCH:
-        after = place.move(numbers)
-        late = events.filter(pk__in=numbers).order_by("-pk")
-        found = list(late[: MOST + 1])[::-1] if numbers else []
+    cursor, keys = poll(cursor)
+    if len(keys) < BATCH:
+        after = cursor.move(keys)
+        late = events.filter(pk__in=keys).order_by("-pk")
+        found = list(late[: MOST + 1])[::-1] if keys else []
     else:  # too far behind to catch up
         after = end_of_log()
-        found = _latest(events, after, place.last, MOST + 1)
+        found = _latest(events, after, cursor.last, MOST + 1)
     shown = found[-MOST:]
     html = _html(log, shown, is_part=len(found) > MOST) if found else ""
     return JsonResponse({AFTER: str(after), "count": len(shown), "html": html})
@@ -84,10 +84,10 @@ def _events(request: HttpRequest) -> SignalEventQuerySet:
 
 
 def _latest(
-    events: SignalEventQuerySet, place: TailCursor, beyond: int, number: int
+    events: SignalEventQuerySet, cursor: TailCursor, beyond: int, number: int
 ) -> list[SignalEvent]:
     """Return the newest events between two numbers, the oldest of them first."""
-    near = events.filter(pk__gt=beyond, pk__lte=place.last).order_by("-pk")
+    near = events.filter(pk__gt=beyond, pk__lte=cursor.last).order_by("-pk")
     return list(near[:number])[::-1]
 
 
