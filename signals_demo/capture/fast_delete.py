@@ -1,8 +1,8 @@
-"""Keeps Django's fast delete of many-to-many tables.
+"""Keep Django's fast delete of many-to-many tables.
 
-Django loads the rows of a table before it deletes them if anybody listens to its deletes, also of
-a table that it made for a many-to-many field, for which it fires none. Our receivers hear every
-sender, so for such tables they are not counted.
+If a receiver is connected to a table's deletes, Django loads its rows before it deletes them. It
+does so even for the table that it creates for a many-to-many field, for which it sends no signals.
+The recorder's receivers accept every sender, so they are not counted for such tables.
 """
 
 from django.db.models import Model, signals

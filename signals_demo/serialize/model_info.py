@@ -88,7 +88,7 @@ def _freezer(field: Any) -> Freeze | None:
         if field.remote_field is None or isinstance(field.remote_field.model, str):
             break
         field = field.target_field
-    # A host's own field may make anything of a column of text.
+    # A custom field of the project may turn a text column into anything.
     is_djangos = type(field).__module__.startswith("django.")
     return None if is_djangos and isinstance(field, _IMMUTABLE) else freeze_container
 

@@ -192,7 +192,7 @@ def _without_password(rest: str) -> str:
     authority = rest[: end.start()] if end else rest
     at = authority.rfind("@")
     if at < 0:
-        # A password may have a slash that nobody escaped. A port is no password.
+        # A password may have an unescaped slash. A port is not a password.
         user, colon, after = authority.partition(":")
         is_port = not after or _PORT.fullmatch(after)
         space = re.search(r"\s", rest)

@@ -173,7 +173,7 @@ def span_of(node: Node) -> Span:
 
 
 def spans_of(nodes: Iterable[Node], without: frozenset[int]) -> Iterator[Span]:
-    """Return the spans of nodes and of all that is inside them, but for those of these keys."""
+    """Return the spans of nodes and of all that is inside them, except those of these keys."""
     for node in nodes:
         if without.isdisjoint(event.pk for event in events_of(node)):
             yield span_of(node)

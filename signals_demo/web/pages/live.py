@@ -20,7 +20,7 @@ from signals_demo.web.pages import trace
 from signals_demo.web.presentation import Node
 
 FIRST = 50  # events that the page begins with
-MOST = 200  # events that are sent at a time; nobody reads more in a second
+MOST = 200  # events sent at a time; more cannot be read in a second
 FORM = ("family", "signal", "sender", "actor")
 AFTER = "after"
 

@@ -59,7 +59,7 @@ USUAL = "24h"
 _HOUR = timedelta(hours=1)
 _MILLISECOND = timedelta(milliseconds=1)
 
-# Inline nobody else adds up: the writer's thread has nothing to do.
+# Inline, nothing else adds up: the writer's thread has nothing to do.
 _sums = HourlySums()
 
 

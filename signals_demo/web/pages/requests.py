@@ -142,7 +142,7 @@ class Wanted:
         return "" if self.time in ("", *SPANS) else in_short(period(self.time))
 
     def query(self, **other: str) -> str:
-        """Return the address of the same list, but for what is named."""
+        """Return the address of the same list, except for these parameters."""
         names = {name: getattr(self, name) for name in PARAMETERS}
         named = {name: value for name, value in (names | other).items() if value}
         return f"?{urlencode(named)}"
