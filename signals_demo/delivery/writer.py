@@ -91,10 +91,14 @@ class Writer:
             self._has_put(is_passive=False)
 
     def _has_put(self, *, is_passive: bool) -> None:
-        if len(self.buffer.items) > config().buffer_limit:
+        waiting, worker = len(self.buffer.items), self.worker
+        if waiting > config().buffer_limit:
             self.buffer.drop_oldest()
-        if self.worker.is_asleep and (self.worker.is_in_use or not is_passive):
-            self.worker.wake()
+        if worker.is_asleep:
+            if worker.is_in_use or not is_passive:
+                worker.wake()
+        elif waiting == config().batch_size:
+            worker.hurry()
 
     def notify(self) -> None:
         """Store soon what there is: a unit of work has ended."""

@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 from django.db.models.signals import pre_save
 
-from project.playground.models import Author
+from project.playground.models import Author, Tag
 from signals_demo import flush, trace
 from signals_demo.conf import config
 from signals_demo.delivery.writer import writer
@@ -104,12 +104,18 @@ def test_a_finished_request_does_not_wait_for_the_interval(sink: type[Controlled
         assert sink.entered.wait(30)
 
 
-def test_a_full_batch_does_not_wait_for_the_interval(sink: type[Controlled]) -> None:
-    with recorded(SINKS=CONTROLLED, BATCH_SIZE=10, FLUSH_INTERVAL=600, FOLD_AFTER=None):
-        assert flush()
+@pytest.mark.parametrize("fold_after", [None, 1], ids=["event", "run"])
+def test_a_full_batch_does_not_wait_for_the_interval(
+    sink: type[Controlled], fold_after: int | None
+) -> None:
+    """Whether an event fills it or, as the fourth here, a folded one that still grows."""
+    own = {"BATCH_SIZE": 4, "FLUSH_INTERVAL": 600, "FOLD_AFTER": fold_after}
+    with recorded(SINKS=CONTROLLED, **own), trace("unit"):
+        Tag()
+        assert flush()  # so that the worker is in use
         sink.entered.clear()
-        authors(20)
-        assert sink.entered.wait(30)
+        authors(2)
+        assert sink.entered.wait(10)
 
 
 def test_the_setting_may_change_at_any_moment() -> None:
