@@ -2,7 +2,7 @@ from django.contrib import admin
 from django.urls import path
 
 from benchmarks.shop.models import Product
-from signals_demo.web.history_mixin import SignalHistoryMixin
+from signals_demo.admin import SignalHistoryMixin
 
 
 @admin.register(Product)

@@ -1,7 +1,7 @@
 from django.contrib import admin
 
 from project.playground.models import Author, Book, Ebook, Order, RareBook, Tag
-from signals_demo.web.history_mixin import SignalHistoryMixin
+from signals_demo.admin import SignalHistoryMixin
 
 
 @admin.register(Author, Tag)

@@ -25,7 +25,7 @@ from signals_demo import flush, suppress
 from signals_demo.catalog import CONNECT_OPTIONS, Family
 from signals_demo.models import SignalEvent
 from signals_demo.tracing.scope import current_trace
-from signals_demo.web.presentation import tree
+from signals_demo.web.tree import tree
 
 P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponse]

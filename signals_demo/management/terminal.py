@@ -6,7 +6,10 @@ from django.utils.termcolors import colorize
 
 from signals_demo.catalog.types import Family
 from signals_demo.models import Outcome, SignalEvent
-from signals_demo.web.presentation import TIMES, Change, Node, local, shortened
+from signals_demo.web.names import TIMES, shortened
+from signals_demo.web.times import local
+from signals_demo.web.tree import EventNode
+from signals_demo.web.values import Change
 
 COLOURS = {
     Family.AUTH: "magenta",
@@ -54,7 +57,7 @@ class LineFormatter:
         yield "  ".join(filter(None, self._parts(event)))
 
     def _parts(self, event: SignalEvent) -> Iterator[str]:
-        node = Node(event)
+        node = EventNode(event)
         moment = local(event.occurred_at)
         yield self._faint(moment.strftime("%H:%M:%S.%f")[:-3])
         yield self._signal(node)
@@ -71,7 +74,7 @@ class LineFormatter:
         )
         yield self._in("red", printable(shortened(event.exception, _LONGEST_EXCEPTION)))
 
-    def _signal(self, node: Node) -> str:
+    def _signal(self, node: EventNode) -> str:
         indent = "  " * min(node.event.depth, _DEEPEST)
         name = printable(node.name)
         gap = " " * (_SIGNAL_WIDTH - len(indent) - len(name))

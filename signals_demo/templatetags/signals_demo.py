@@ -13,8 +13,9 @@ from signals_demo.models import SignalEvent
 from signals_demo.query.history import key_of, of_object
 from signals_demo.query.isolated import isolated
 from signals_demo.rollups.traces import IS_CHANGE
-from signals_demo.web.presentation import ago
-from signals_demo.web.timeline import Links, days, may_read
+from signals_demo.web.links import Links, may_read
+from signals_demo.web.timeline import days
+from signals_demo.web.times import ago
 
 register = template.Library()
 

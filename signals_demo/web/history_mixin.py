@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from signals_demo.query.history import of_object
 from signals_demo.rollups.traces import IS_CHANGE
 from signals_demo.web.history_tabs import Views, chosen, events_shown, tabs
-from signals_demo.web.timeline import Links, may_read
+from signals_demo.web.links import Links, may_read
 
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin

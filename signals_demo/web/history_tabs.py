@@ -10,7 +10,8 @@ from django.utils.translation import gettext
 from signals_demo.catalog.types import LazyText
 from signals_demo.query.history import History
 from signals_demo.query.keyset import NEWEST_FIRST, Cursor, NotACursor
-from signals_demo.web.timeline import Links, days
+from signals_demo.web.links import Links
+from signals_demo.web.timeline import days
 
 SIZE = 50
 SHOW_VAR = "show"

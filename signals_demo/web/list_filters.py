@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from signals_demo.models import SignalEvent
 from signals_demo.query.filters import FILTERS, Choices, EventFilter
 from signals_demo.query.parsing import period
-from signals_demo.web.presentation import in_short
+from signals_demo.web.times import in_short
 
 VIEW_VAR = "view"
 

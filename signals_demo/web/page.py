@@ -19,6 +19,7 @@ from django.http import (
 )
 from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, URLPattern, path, reverse
+from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy as _
 
 from signals_demo.catalog.types import LazyText
@@ -26,6 +27,7 @@ from signals_demo.conf import config
 from signals_demo.models import SignalEvent
 from signals_demo.query.isolated import isolated
 from signals_demo.tracing.api import suppress
+from signals_demo.web.links import Links
 
 if TYPE_CHECKING:
     EventModelAdmin = admin.ModelAdmin[SignalEvent]
@@ -45,7 +47,8 @@ class Page:
 
     name: str
     route: str
-    view: View
+    view: str
+    """A function in `signals_demo.web.pages`, imported when the page is first asked for."""
     label: LazyText = ""
     """What the navigation calls it; nothing for a page that others lead to."""
     is_recorded: bool = True
@@ -67,22 +70,33 @@ class LogAdmin(EventModelAdmin):
         return [*map(self._url_pattern, self.pages), *super().get_urls()]
 
     def _url_pattern(self, page: Page) -> URLPattern:
-        def show(request: HttpRequest, **captures: Any) -> HttpResponseBase:
+        view = self.admin_site.admin_view(self.page_view(page))
+        if not page.is_recorded:
+            view = suppress()(view)
+        return path(page.route, view, name=full_name(page.name))
+
+    def page_view(self, page: Page) -> Callable[..., Any]:
+        """Return the view of a page, which takes the request and the captures of its route."""
+
+        def guarded(request: HttpRequest, **captures: Any) -> HttpResponseBase:
             if request.method not in ("GET", "HEAD"):
                 return HttpResponseNotAllowed(["GET", "HEAD"])
             if not self.has_view_permission(request):
                 raise PermissionDenied
             request.current_app = self.admin_site.name
-            return page.view(self, request, **captures)
+            view: View = import_string(f"signals_demo.web.pages.{page.view}")
+            return view(self, request, **captures)
 
-        view = self.admin_site.admin_view(show)
-        if not page.is_recorded:
-            view = suppress()(view)
-        return path(page.route, view, name=full_name(page.name))
+        return guarded
 
     def url_of(self, name: str, *args: Any) -> str:
         """Return the address of a page, of the list (`LIST`) or of an event (`EVENT`)."""
         return reverse(f"{self.admin_site.name}:{full_name(name)}", args=args)
+
+    @property
+    def links(self) -> Links:
+        """Return the addresses of what events name."""
+        return Links(self.admin_site.name)
 
     def navigation(self, request: HttpRequest) -> list[dict[str, Any]]:
         """Return the pages that the navigation offers, `current` the one that is asked for."""

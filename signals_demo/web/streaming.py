@@ -1,10 +1,25 @@
 """Files that are sent while they are made, under WSGI and ASGI."""
 
 from collections.abc import AsyncIterator, Iterator
+from datetime import datetime
 
 from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIRequest
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
+
+from signals_demo.models import SignalEvent
+from signals_demo.query.export import FORMATS, rows
+
+_TYPES = {"csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson"}
+
+
+def event_file(
+    request: HttpRequest, events: QuerySet[SignalEvent], wanted: str, now: datetime
+) -> HttpResponseBase:
+    """Return events as a file of one of the `FORMATS`, sent as they are read."""
+    name = f"events-{now:%Y-%m-%d-%H%M%S}.{wanted}"
+    return attachment(request, FORMATS[wanted](rows(events)), name, _TYPES[wanted])
 
 
 def attachment(

@@ -8,19 +8,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import groupby
-from typing import Any
-from urllib.parse import urlencode
 
-from django.contrib.admin.utils import quote
-from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext_lazy as _
 
 from signals_demo.catalog.types import LazyText
-from signals_demo.models import Outcome, SignalEvent, SignalTrace
+from signals_demo.models import Outcome, SignalEvent
 from signals_demo.query.history import relation_name
 from signals_demo.serialize.model_info import model_named
-from signals_demo.serialize.redaction import MASK
-from signals_demo.web.presentation import Change, Node, local, object_of
+from signals_demo.web.links import Links
+from signals_demo.web.names import object_of
+from signals_demo.web.times import local
+from signals_demo.web.tree import EventNode
+from signals_demo.web.values import Change
 
 MANY_CHANGES = 6
 
@@ -34,52 +33,6 @@ _VERBS: dict[str, LazyText] = {
 }
 
 
-def may_read(user: Any) -> bool:
-    """Return whether a user may read the log."""
-    return bool(user is not None and user.has_perm("signals_demo.view_signalevent"))
-
-
-class Links:
-    """Addresses in an admin for what an event names; empty where it has no such page."""
-
-    def __init__(self, site: str = "admin") -> None:
-        self.site = site
-
-    def event(self, event: SignalEvent) -> str:
-        """Return the address of the event's own page."""
-        return self._page("change", event.pk)
-
-    def trace(self, event: SignalEvent | SignalTrace) -> str:
-        """Return the address of all that its request, command or task fired."""
-        if not event.trace_id:
-            return ""
-        return self._page("trace", event.trace_id) or self._search(event.trace_id)
-
-    def person(self, event: SignalEvent | SignalTrace) -> str:
-        """Return the address of all that its actor did."""
-        return self._page("person", quote(event.actor_pk)) if event.actor_pk else ""
-
-    def object(self, event: SignalEvent) -> str:
-        """Return the address of all events about its object."""
-        return self.about(*object_of(event))
-
-    def about(self, model: str, key: str) -> str:
-        """Return the address of all events about the object of this model's label and key."""
-        if key in ("", MASK) or not model_named(model):
-            return ""
-        return self._search(f"{model} {key}")
-
-    def _search(self, text: str) -> str:
-        page = self._page("changelist")
-        return f"{page}?{urlencode({'q': text})}" if page else ""
-
-    def _page(self, name: str, *args: Any) -> str:
-        try:
-            return reverse(f"{self.site}:signals_demo_signalevent_{name}", args=args)
-        except NoReverseMatch:
-            return ""
-
-
 @dataclass(frozen=True, slots=True)
 class Entry:
     """An event in a timeline; without `links` it leads nowhere."""
@@ -88,9 +41,9 @@ class Entry:
     links: Links | None = None
 
     @property
-    def node(self) -> Node:
+    def node(self) -> EventNode:
         """Return the event as a tree shows it."""
-        return Node(self.event)
+        return EventNode(self.event)
 
     @property
     def verb(self) -> LazyText:

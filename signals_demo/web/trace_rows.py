@@ -1,6 +1,6 @@
 """The rows of a trace page: a pair or a lone firing each, with its bar and what is inside it.
 
-Long runs of rows that are like each other are put away, to be opened.
+Most iterations of a long loop are collapsed into one row that can be opened.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,39 +13,36 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
 from signals_demo.models import Outcome, SignalEvent
-from signals_demo.web.presentation import Given, Node, arguments
+from signals_demo.web.links import anchor
+from signals_demo.web.tree import EventNode
+from signals_demo.web.values import RecordedArgument, arguments
 from signals_demo.web.waterfall import Bar, Scale, Span, since_zero
 
 _MILLISECOND = timedelta(milliseconds=1)
 
-# A loop whose body fires up to so many rows is seen as one; so many of its turns stay in sight.
+# A loop whose body fires up to so many rows is seen as one; so many of its iterations are shown.
 LONGEST_BODY = 4
-IN_SIGHT = 2
-# Fewer turns than these are not worth a click.
+SHOWN = 2
+# Fewer iterations than these are not collapsed.
 FEWEST = 6
-
-
-def anchor(pk: int) -> str:
-    """Return what leads to an event in the address of its trace."""
-    return f"event-{pk}"
 
 
 @dataclass(slots=True)
 class Row:
     """A line of the page: a pair, or an event that is alone.
 
-    `told` is the event that says most: the closing one of a pair. `badges` are its events, each
-    with a name and the address of its page.
+    `last` is the closing event of a pair, and of any other row its one event. `badges` are its
+    events, each with a name and the address of its page.
     """
 
-    turns: ClassVar[int] = 0  # as a `Run` has more than none
+    count: ClassVar[int] = 0  # of the iterations that `Repeats` stands for
 
-    node: Node
-    told: Node
+    node: EventNode
+    last: EventNode
     bar: Bar
     began: str
-    children: list["Row | Run"]
-    badges: list[tuple[Node, str, str]]
+    children: list["Row | Repeats"]
+    badges: list[tuple[EventNode, str, str]]
     site: str = ""
     """The line of code that made it fire, where it is not the same as that of the row above."""
 
@@ -57,12 +54,12 @@ class Row:
     @property
     def closing_anchor(self) -> str:
         """Return what leads to the closing event of a pair."""
-        return anchor(self.told.event.pk) if self.node.closing else ""
+        return anchor(self.last.event.pk) if self.node.closing else ""
 
     @property
     def is_undone(self) -> bool:
         """Return whether the database kept nothing of it."""
-        return self.told.event.outcome == Outcome.ROLLED_BACK
+        return self.last.event.outcome == Outcome.ROLLED_BACK
 
     @property
     def line(self) -> SafeString:
@@ -70,11 +67,11 @@ class Row:
         undone = " signals-undone" if self.is_undone else ""
         closing = f' id="{self.closing_anchor}"' if self.node.closing else ""
         badges = "".join(_badge(*badge) for badge in self.badges)
-        began_at, took = escape(gettext("started at")), self.told.duration
+        began_at, took = escape(gettext("started at")), self.last.duration
         return SafeString(
             f'<div class="signals-row{undone}"{closing}>'
             f'<div class="signals-event"><span class="signals-pair">{badges}</span>'
-            f" {self.told.subject}</div>"
+            f" {self.last.subject}</div>"
             f'<span class="signals-began"><span class="signals-unseen">{began_at}</span>'
             f" {escape(self.began)}</span>"
             f'<span class="signals-took">{_took(took) if took else ""}</span>'
@@ -93,19 +90,25 @@ class Row:
         before = '<text x="4" y="75%">&lsaquo;</text>' if bar.cut_before else ""
         after = '<text x="100%" dx="-10" y="75%">&rsaquo;</text>' if bar.cut_after else ""
         return (
-            f'<svg class="signals-bar {self.told.css_class}" aria-hidden="true">'
+            f'<svg class="signals-bar {self.last.css_class}" aria-hidden="true">'
             f"{shape}{before}{after}</svg>"
         )
 
+    def set_sites(self, above: str) -> str:
+        """Set the line of code of this row and of those inside it, and return the last one."""
+        site = self.last.event.call_site
+        self.site = "" if site == above else site
+        return _set_sites(self.children, site or above)
+
     @property
-    def first_arguments(self) -> list[Given]:
+    def first_arguments(self) -> list[RecordedArgument]:
         """Return what the first firing of a folded row was sent with."""
         return arguments(self.node.event)
 
     @property
     def kind(self) -> tuple[Any, ...]:
         """Return what rows of one loop have in common, with all that is inside them."""
-        event = self.told.event
+        event = self.last.event
         return (
             event.signal,
             event.sender,
@@ -116,7 +119,7 @@ class Row:
         )
 
 
-def _badge(half: Node, name: str, url: str) -> str:
+def _badge(half: EventNode, name: str, url: str) -> str:
     signal = half.event.signal
     title = f' title="{escape(signal)}"' if half.name != signal else ""
     return (
@@ -130,17 +133,21 @@ def _took(took: str) -> str:
 
 
 @dataclass(slots=True)
-class Run:
-    """Rows that are put away: more turns of a loop."""
+class Repeats:
+    """Rows that are collapsed: further iterations of a loop."""
 
-    turns: int
+    count: int
     rows: list[Row]
     names: list[str]
 
     @property
     def kind(self) -> tuple[Any, ...]:
         """Return what loops that are alike have in common."""
-        return (self.turns, *self.names)
+        return (self.count, *self.names)
+
+    def set_sites(self, above: str) -> str:
+        """Set the lines of code of the rows, and return the last one."""
+        return _set_sites(self.rows, above)
 
     @property
     def bars(self) -> list[Row]:
@@ -153,12 +160,12 @@ class Run:
         return next((row for row in self.rows if row.is_undone), None)
 
 
-def events_of(node: Node) -> list[SignalEvent]:
+def events_of(node: EventNode) -> list[SignalEvent]:
     """Return the one or two events of a node."""
     return [node.event, node.closing.event] if node.closing else [node.event]
 
 
-def span_of(node: Node) -> Span:
+def span_of(node: EventNode) -> Span:
     """Return when a node began, and for a pair how long it took."""
     opening = node.event
     if node.closing is not None:
@@ -172,7 +179,7 @@ def span_of(node: Node) -> Span:
     return Span(opening.occurred_at)
 
 
-def spans_of(nodes: Iterable[Node], without: frozenset[int]) -> Iterator[Span]:
+def spans_of(nodes: Iterable[EventNode], without: frozenset[int]) -> Iterator[Span]:
     """Return the spans of nodes and of all that is inside them, except those of these keys."""
     for node in nodes:
         if without.isdisjoint(event.pk for event in events_of(node)):
@@ -181,22 +188,22 @@ def spans_of(nodes: Iterable[Node], without: frozenset[int]) -> Iterator[Span]:
 
 
 @dataclass(frozen=True, slots=True)
-class Drawing:
-    """What rows are made with: the scale, and what returns the address of an event's page."""
+class RowBuilder:
+    """What rows are made with: the scale, and what reiterations the address of an event's page."""
 
     scale: Scale
     address: Callable[[int], str]
 
-    def rows(self, nodes: Iterable[Node]) -> list[Row | Run]:
+    def rows(self, nodes: Iterable[EventNode]) -> list[Row | Repeats]:
         """Return the rows of a forest."""
         rows = self._rows(nodes)
-        _name_sites(rows)
+        _set_sites(rows, "")
         return rows
 
-    def _rows(self, nodes: Iterable[Node]) -> list[Row | Run]:
-        return runs_put_away([self._row(node) for node in nodes])
+    def _rows(self, nodes: Iterable[EventNode]) -> list[Row | Repeats]:
+        return collapsed([self._row(node) for node in nodes])
 
-    def _row(self, node: Node) -> Row:
+    def _row(self, node: EventNode) -> Row:
         span = span_of(node)
         halves = [node, node.closing] if node.closing else [node]
         return Row(
@@ -209,49 +216,44 @@ class Drawing:
         )
 
 
-def _name(half: Node) -> str:
-    """Return the name of an event, by which the two of a pair can be told apart."""
+def _name(half: EventNode) -> str:
+    """Return the name of an event, by which the two of a pair are told apart."""
     action = str(half.event.arguments.get("action", ""))
     return f"{half.name} {action}" if half.event.signal == "m2m_changed" else half.name
 
 
-def _name_sites(rows: Iterable[Row | Run], above: str = "") -> str:
+def _set_sites(rows: Iterable[Row | Repeats], above: str) -> str:
     """Give the rows their lines of code, and return the last one."""
     for row in rows:
-        if isinstance(row, Run):
-            above = _name_sites(row.rows, above)
-            continue
-        site = row.told.event.call_site
-        row.site = "" if site == above else site
-        above = _name_sites(row.children, site or above)
+        above = row.set_sites(above)
     return above
 
 
-def runs_put_away(rows: Sequence[Row]) -> list["Row | Run"]:
-    """Return the rows, with a `Run` for all but the first turns of each long loop."""
+def collapsed(rows: Sequence[Row]) -> list["Row | Repeats"]:
+    """Return the rows, with a `Repeats` for all but the first iterations of each long loop."""
     kinds = [row.kind for row in rows]
-    shown: list[Row | Run] = []
+    shown: list[Row | Repeats] = []
     place = 0
     while place < len(rows):
-        body, turns = _loop_at(kinds, place)
-        if turns < FEWEST:
+        body, iterations = _loop_at(kinds, place)
+        if iterations < FEWEST:
             shown.append(rows[place])
             place += 1
             continue
-        start, end = place + IN_SIGHT * body, place + turns * body
-        names = [f"{row.told.name} {row.told.sender}" for row in rows[place : place + body]]
-        shown += [*rows[place:start], Run(turns - IN_SIGHT, list(rows[start:end]), names)]
+        start, end = place + SHOWN * body, place + iterations * body
+        names = [f"{row.last.name} {row.last.sender}" for row in rows[place : place + body]]
+        shown += [*rows[place:start], Repeats(iterations - SHOWN, list(rows[start:end]), names)]
         place = end
     return shown
 
 
 def _loop_at(kinds: Sequence[Any], place: int) -> tuple[int, int]:
-    """Return the loop that begins here: the length of its body and the number of its turns."""
+    """Return the loop that begins here: the length of its body, and its number of iterations."""
     for body in range(1, LONGEST_BODY + 1):
         end = place + body
         while end < len(kinds) and kinds[end] == kinds[end - body]:
             end += 1
-        turns = (end - place) // body
-        if turns >= FEWEST:
-            return body, turns
+        iterations = (end - place) // body
+        if iterations >= FEWEST:
+            return body, iterations
     return 1, 1

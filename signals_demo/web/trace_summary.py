@@ -11,12 +11,12 @@ from django.utils.translation import gettext as _
 from signals_demo import catalog
 from signals_demo.models import Outcome
 from signals_demo.query.trace_parts import Glance
-from signals_demo.web.presentation import in_words
+from signals_demo.web.times import in_words
 from signals_demo.web.waterfall import Span
 
 
 @dataclass(frozen=True)
-class Summary:
+class TraceSummary:
     """The facts of a trace, from a glance at each of its events.
 
     `is_partial` says that it has more events than were looked at.

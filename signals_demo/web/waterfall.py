@@ -53,7 +53,7 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """The piece of time that the whole width stands for; times are told from `zero` on."""
+    """The piece of time that the whole width stands for; times are counted from `zero` on."""
 
     start: datetime
     end: datetime
@@ -73,7 +73,7 @@ class Scale:
 
     def bar(self, span: Span) -> Bar:
         """Return where `span` is; what lies outside the scale is cut off."""
-        left, right = self._place(span.start), self._place(span.end)
+        left, right = self._percent(span.start), self._percent(span.end)
         if span.length is None:
             return Bar(percent(min(max(left, 0.0), 100.0)))
         x = min(max(left, 0.0), 100 - THINNEST)
@@ -95,7 +95,7 @@ class Scale:
             for number, place in zip(numbers, places, strict=True)
         ]
 
-    def _place(self, moment: datetime) -> float:
+    def _percent(self, moment: datetime) -> float:
         length = self.length
         return (moment - self.start) / length * 100 if length else 0.0
 

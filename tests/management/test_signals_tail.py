@@ -16,7 +16,7 @@ from django.core.management import CommandError, call_command
 
 from signals_demo.factories import SignalEventFactory, checkout_trace, failed_trace
 from signals_demo.models import SignalEvent
-from signals_demo.web.presentation import TIMES
+from signals_demo.web.names import TIMES
 from tests.factories import UserFactory
 from tests.recording import Project
 from tests.servers import until

@@ -8,15 +8,15 @@ import pytest
 from signals_demo.factories import SignalEventFactory, checkout_trace, migrate_trace, trace_of
 from signals_demo.models import SignalEvent
 from signals_demo.query.pairs import OpenPairs, half
-from signals_demo.web.presentation import Node
-from signals_demo.web.presentation import tree_of_pairs as paired
+from signals_demo.web.tree import EventNode
+from signals_demo.web.tree import tree_of_pairs as paired
 
 pytestmark = pytest.mark.django_db
 
 MS = timedelta(milliseconds=1)
 
 
-def outline(nodes: list[Node]) -> list[Any]:
+def outline(nodes: list[EventNode]) -> list[Any]:
     found = []
     for node in nodes:
         halves = [node, node.closing] if node.closing else [node]

@@ -30,7 +30,7 @@ from signals_demo.factories import (
 from signals_demo.models import SignalEvent
 from signals_demo.query import scan
 from signals_demo.query.keyset import NEWEST_FIRST
-from signals_demo.web.presentation import TIMES
+from signals_demo.web.names import TIMES
 from tests.factories import UserFactory, store
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("only_made_events")]

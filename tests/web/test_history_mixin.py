@@ -16,10 +16,10 @@ from django.test.utils import CaptureQueriesContext
 from django.utils.functional import SimpleLazyObject
 
 from project.playground.models import Author, Book, Tag
+from signals_demo.admin import SignalHistoryMixin
 from signals_demo.factories import SignalEventFactory, trace_of
 from signals_demo.models import SignalEvent
 from signals_demo.query import history
-from signals_demo.web.history_mixin import SignalHistoryMixin
 from tests.factories import UserFactory
 from tests.web.test_change_list import LIST, Markup, text_of
 

@@ -19,7 +19,9 @@ from signals_demo.models import SignalEvent
 from signals_demo.query import statistics
 from signals_demo.rollups import traces
 from signals_demo.rollups.hours import last_key, sum_up
-from signals_demo.web.pages.overview import LENGTHS, Overview, edges_of
+from signals_demo.web.chart import LENGTHS, edges_of
+from signals_demo.web.pages.overview import Overview
+from signals_demo.web.rankings import Ranked
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("only_made_events")]
 
@@ -55,13 +57,18 @@ def tiles(found: Overview) -> dict[str, int]:
     return {str(tile["label"]): tile["number"] for tile in found.tiles}
 
 
-def tables(found: Overview) -> dict[str, dict[str, Any]]:
+def rankings(found: Overview) -> dict[str, dict[str, Any]]:
+    *busiest, _slowest = found.rankings.all
     return {
-        str(table["title"]): {
-            f"{line.detail} {line.name}".strip(): line.number for line in table["lines"]
+        str(ranking.title): {
+            f"{item.detail} {item.name}".strip(): item.number for item in ranking.items
         }
-        for table in found.tables
+        for ranking in busiest
     }
+
+
+def slowest(found: Overview) -> list[Ranked]:
+    return found.rankings.all[-1].items
 
 
 @pytest.mark.parametrize("span", LENGTHS)
@@ -76,7 +83,7 @@ def test_each_span_has_what_fired_in_it(reader: Client, span: str, is_summed_up:
     expected = sum(range(1, spans.index(span) + 2))
     found = overview(reader, span)
     assert found.firings == expected
-    assert sum(bar.firings for bar in found.bars) == expected
+    assert sum(bar.firings for bar in found.chart.bars) == expected
 
 
 def test_what_is_summed_up_and_what_is_not_yet_are_both_there(reader: Client) -> None:
@@ -113,7 +120,7 @@ def test_the_busiest_come_first_and_folded_rows_count_as_what_they_stand_for(
     make(2, sender="shop.Product", origin_name="GET /products/3/")
     make(1, sender="shop.Product", origin_name="GET /products/4/")
     make(4, signal="request_started", sender="django.core.handlers.wsgi.WSGIHandler")
-    assert tables(overview(reader)) == {
+    assert rankings(overview(reader)) == {
         "Busiest signals": {"post_init": 50, "request_started": 4, "post_save": 3},
         "Busiest senders": {"shop.Order": 50, "WSGIHandler": 4, "shop.Product": 3},
         "Busiest origins": {"request POST /cart/": 54, "request GET /products/…/": 3},
@@ -137,14 +144,14 @@ def test_whole_days_and_the_hours_around_them_are_counted_once(
     events = SignalEvent.objects.filter(occurred_at__gte=edges[0], occurred_at__lt=edges[-1])
     found = overview(reader, span)
     assert found.firings == events.count() == 51
-    assert [bar.firings for bar in found.bars] == [
+    assert [bar.firings for bar in found.chart.bars] == [
         events.filter(occurred_at__gte=start, occurred_at__lt=end).count()
         for start, end in pairwise(edges)
     ]
-    assert tables(found)["Busiest senders"] == {
+    assert rankings(found)["Busiest senders"] == {
         sender: events.filter(sender=sender).count() for sender in senders
     }
-    assert sum(tables(found)["Busiest origins"].values()) == 51
+    assert sum(rankings(found)["Busiest origins"].values()) == 51
 
 
 def test_the_slowest_of_a_month_lead_to_their_events_however_many_are_alike(
@@ -155,13 +162,13 @@ def test_the_slowest_of_a_month_lead_to_their_events_however_many_are_alike(
     make(3, AGO["30d"] + timedelta(hours=3), duration=timedelta(milliseconds=4))
     make(1, AGO["30d"], sender="shop.Product", duration=timedelta(milliseconds=40))
     sum_up(connection, last_key(connection))
-    slowest = overview(reader, "30d").slowest
-    assert [(line.detail, line.number) for line in slowest] == [
+    found = slowest(overview(reader, "30d"))
+    assert [(line.detail, line.number) for line in found] == [
         ("shop.Order", "900 ms"), ("shop.Product", "40 ms"),
     ]  # fmt: skip
-    pages = [reader.get(line.url) for line in slowest]
+    pages = [reader.get(line.url) for line in found]
     assert [page.status_code for page in pages] == [200, 200]
-    assert slowest[1].url.endswith(f"-{SignalEvent.objects.get(sender='shop.Product').pk}")
+    assert found[1].url.endswith(f"-{SignalEvent.objects.get(sender='shop.Product').pk}")
 
 
 @pytest.mark.parametrize("is_summed_up", [True, False], ids=["sums", "tail"])
@@ -171,14 +178,14 @@ def test_the_slowest_pairs_lead_to_their_events(reader: Client, is_summed_up: bo
     make(sender="shop.Product", duration=timedelta(milliseconds=40))
     if is_summed_up:
         sum_up(connection, last_key(connection))
-    slowest = overview(reader).slowest
-    assert [(line.detail, line.number) for line in slowest] == [
+    found = slowest(overview(reader))
+    assert [(line.detail, line.number) for line in found] == [
         ("shop.Order", "900 ms"), ("shop.Product", "40 ms"),
     ]  # fmt: skip
     event = SignalEvent.objects.get(duration=timedelta(milliseconds=900))
-    assert event.trace_id in slowest[0].url
-    assert slowest[0].url.endswith(f"-{event.pk}")
-    assert reader.get(slowest[0].url).status_code == 200
+    assert event.trace_id in found[0].url
+    assert found[0].url.endswith(f"-{event.pk}")
+    assert reader.get(found[0].url).status_code == 200
 
 
 def rows_behind(client: Client, url: str) -> int:
@@ -195,11 +202,13 @@ def test_everything_leads_to_the_rows_behind_it(reader: Client, span: str) -> No
     make(2, signal="user_login_failed", sender="django.contrib.auth", origin_name="POST /login/7/")
     make(5, timedelta(days=60))
     found = overview(reader, span)
-    assert [rows_behind(reader, bar.url) for bar in found.bars if bar.firings] == [5]
-    assert [rows_behind(reader, piece.url) for bar in found.bars for piece in bar.pieces] == [3, 2]
-    assert [rows_behind(reader, each["url"]) for each in found.families] == [3, 2]
-    for table in found.tables:
-        assert [rows_behind(reader, line.url) for line in table["lines"]] == [3, 2]
+    assert [rows_behind(reader, bar.url) for bar in found.chart.bars if bar.firings] == [5]
+    assert [
+        rows_behind(reader, segment.url) for bar in found.chart.bars for segment in bar.segments
+    ] == [3, 2]
+    assert [rows_behind(reader, each["url"]) for each in found.chart.families] == [3, 2]
+    for ranking in found.rankings.all[:-1]:
+        assert [rows_behind(reader, item.url) for item in ranking.items] == [3, 2]
     assert [rows_behind(reader, tile["url"]) for tile in found.tiles] == [5, 2, 0, 0]
 
 
@@ -218,8 +227,8 @@ def test_bars_are_told_in_24_hours_in_each_language(reader: Client) -> None:
     make()
     for language in ("en", "de", "es", "fr", "hi"):
         found = reader.get(PAGE, headers={"accept-language": language}).context["overview"]
-        assert all(re.fullmatch("[0-2][0-9]:00", bar.when) for bar in found.bars)
-        assert len({bar.when for bar in found.bars}) == 24
+        assert all(re.fullmatch("[0-2][0-9]:00", bar.when) for bar in found.chart.bars)
+        assert len({bar.when for bar in found.chart.bars}) == 24
 
 
 def test_an_empty_log_has_an_overview(reader: Client) -> None:

@@ -22,7 +22,7 @@ from signals_demo.factories import (
 from signals_demo.models import SignalEvent
 from signals_demo.query import trace_parts
 from signals_demo.query.trace_parts import PART
-from signals_demo.web.presentation import TIMES
+from signals_demo.web.names import TIMES
 from tests.factories import UserFactory
 from tests.web.test_change_list import LIST, Markup, page_of, text_of
 

@@ -22,8 +22,14 @@ from signals_demo.factories import (
     trace_of,
 )
 from signals_demo.models import SignalEvent
-from signals_demo.web.pages.trace_download import AT_A_TIME, MOST_LANES, MOST_OPEN, entries
-from signals_demo.web.presentation import TIMES
+from signals_demo.web.names import TIMES
+from signals_demo.web.trace_event_format import (
+    AT_A_TIME,
+    MOST_LANES,
+    MOST_OPEN,
+    TraceEvent,
+    trace_events,
+)
 from tests.web.test_change_list import LIST
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("only_made_events")]
@@ -31,8 +37,6 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("only_made_events")
 MS = timedelta(milliseconds=1)
 START = datetime(2026, 11, 21, 14, 3, 22, tzinfo=UTC)
 START_US = 1_795_269_802_000_000
-
-Entry = dict[str, Any]
 
 
 def url_of(events: list[SignalEvent]) -> str:
@@ -46,11 +50,11 @@ def file_of(client: Client, events: list[SignalEvent]) -> dict[str, Any]:
     return content
 
 
-def of_kind(found: list[Entry], phase: str) -> list[Entry]:
+def of_kind(found: list[TraceEvent], phase: str) -> list[TraceEvent]:
     return [entry for entry in found if entry["ph"] == phase]
 
 
-def check_nesting(found: list[Entry]) -> None:
+def check_nesting(found: list[TraceEvent]) -> None:
     """Fail if two complete events of one thread cross."""
     threads = defaultdict(list)
     for entry in of_kind(found, "X"):
@@ -182,7 +186,7 @@ def test_pairs_that_cross_get_threads_of_their_own(admin_client: Client, closed:
 
 def test_there_is_an_end_to_threads() -> None:
     keys = [str(number) for number in range(MOST_LANES + 5)]
-    found = list(entries(deletes(keys, keys)))
+    found = list(trace_events(deletes(keys, keys)))
     assert len(of_kind(found, "X")) == MOST_LANES
     assert len(of_kind(found, "i")) == 5
     check_nesting(found)
@@ -190,7 +194,7 @@ def test_there_is_an_end_to_threads() -> None:
 
 def test_what_waits_for_its_end_is_limited() -> None:
     keys = [str(number) for number in range(MOST_OPEN + 3)]
-    found = list(entries(deletes(keys, keys[::-1])))
+    found = list(trace_events(deletes(keys, keys[::-1])))
     # Those that were let go are told twice: when they began, and how long they took.
     assert len(of_kind(found, "i")) == 3
     assert len(of_kind(found, "X")) == len(keys)

@@ -29,7 +29,7 @@ from signals_demo.factories import (
     login_trace,
     migrate_trace,
 )
-from signals_demo.web.presentation import TIMES
+from signals_demo.web.names import TIMES
 from tests.factories import UserFactory
 from tests.web.test_requests import make as make_line
 

@@ -1,30 +1,21 @@
-"""The pages of the log beside its list of events: a module each, with a function `show`."""
+"""The pages of the log beside its list of events: a module each, with a function `view`."""
 
 from django.utils.translation import gettext_lazy as _
 
 from signals_demo.tracing import ignored
-from signals_demo.web.page import Page
-from signals_demo.web.pages import (
-    export,
-    guide,
-    live,
-    overview,
-    person,
-    receivers,
-    requests,
-    trace,
-    trace_download,
-)
+from signals_demo.web.page import EVENT, Page
 
 PAGES: tuple[Page, ...] = (
-    Page(overview.NAME, "overview/", overview.show, _("Overview")),
-    Page("requests", "requests/", requests.show, _("Requests")),
-    Page("live", "live/", live.show, _("Live")),
-    Page(ignored.NAME, ignored.ROUTE, live.news_of, is_recorded=False),
-    Page("receivers", "receivers/", receivers.show, _("Receivers")),
-    Page("guide", "guide/", guide.show, _("Guide")),
-    Page("person", "people/<str:actor_pk>/", person.show),
-    Page(trace.NAME, "traces/<str:trace_id>/", trace.show),
-    Page(trace.DOWNLOAD, "traces/<str:trace_id>/trace.json", trace_download.show),
-    Page("export", "export/", export.show),
+    Page("overview", "overview/", "overview.view", _("Overview")),
+    Page("requests", "requests/", "requests.view", _("Requests")),
+    Page("live", "live/", "live.view", _("Live")),
+    Page(ignored.NAME, ignored.ROUTE, "live.news", is_recorded=False),
+    Page("receivers", "receivers/", "receivers.view", _("Receivers")),
+    Page("guide", "guide/", "guide.view", _("Guide")),
+    Page("person", "people/<str:actor_pk>/", "person.view"),
+    Page("trace", "traces/<str:trace_id>/", "trace.view"),
+    Page("trace_download", "traces/<str:trace_id>/trace.json", "trace_download.view"),
+    Page("export", "export/", "export.view"),
 )
+EVENT_PAGE = Page(EVENT, "<path:object_id>/change/", "event.view")
+"""Its address is one of the admin's own."""

@@ -37,7 +37,7 @@ MOST = 1000
 _CODE = re.compile(f"({CODE})")
 
 
-def show(log: LogAdmin, request: HttpRequest) -> HttpResponse:
+def view(log: LogAdmin, request: HttpRequest) -> HttpResponse:
     """Show the guide."""
     list_url = log.url_of(LIST)
     topics = _topics(f"{list_url}?{urlencode({'signal': ''})}")

@@ -16,8 +16,7 @@ from signals_demo.query.selection import from_address
 from signals_demo.query.tail import BATCH, MAX_LAG, TailCursor, end_of_log, poll
 from signals_demo.tracing.ignored import NAME
 from signals_demo.web.page import EVENT, LIST, LogAdmin, full_name, refused, render
-from signals_demo.web.pages import trace
-from signals_demo.web.presentation import Node
+from signals_demo.web.tree import EventNode
 
 FIRST = 50  # events that the page begins with
 MOST = 200  # events sent at a time; more cannot be read in a second
@@ -25,7 +24,7 @@ FORM = ("family", "signal", "sender", "actor")
 AFTER = "after"
 
 
-def show(log: LogAdmin, request: HttpRequest) -> HttpResponse:
+def view(log: LogAdmin, request: HttpRequest) -> HttpResponse:
     """Show the latest events, and a script that adds to them."""
     cursor = end_of_log()
     remark = ""
@@ -47,7 +46,7 @@ def show(log: LogAdmin, request: HttpRequest) -> HttpResponse:
     )
 
 
-def news_of(log: LogAdmin, request: HttpRequest) -> HttpResponse:
+def news(log: LogAdmin, request: HttpRequest) -> HttpResponse:
     """Return what is new since the place in the address, and from where to ask next."""
     try:
         cursor = TailCursor.read(request.GET.get(AFTER, ""))
@@ -93,14 +92,14 @@ def _latest(
 
 def _of_events(log: LogAdmin, events: Iterable[SignalEvent]) -> dict[str, Any]:
     """Return what the template of events needs: by trace, the latest trace first."""
-    traces: dict[str, list[Node]] = {}
+    traces: dict[str, list[EventNode]] = {}
     for event in events:
-        traces.setdefault(event.trace_id, []).append(Node(event))
+        traces.setdefault(event.trace_id, []).append(EventNode(event))
     return {
         "is_fresh": False,
         "is_part": False,
         "traces": list(reversed(traces.values())),
         "list_url": log.url_of(LIST),
         "event_url_name": f"{log.admin_site.name}:{full_name(EVENT)}",
-        "trace_url_name": f"{log.admin_site.name}:{full_name(trace.NAME)}",
+        "trace_url_name": f"{log.admin_site.name}:{full_name('trace')}",
     }

@@ -13,7 +13,6 @@ from signals_demo.query.history import of_person
 from signals_demo.rollups.traces import IS_CHANGE
 from signals_demo.web.history_tabs import Views, chosen, events_shown, tabs
 from signals_demo.web.page import LIST, LogAdmin, render
-from signals_demo.web.timeline import Links
 
 _DEEDS = (
     "user_logged_in",
@@ -29,7 +28,7 @@ VIEWS: Views = {
 }
 
 
-def show(log: LogAdmin, request: HttpRequest, actor_pk: str) -> HttpResponse:
+def view(log: LogAdmin, request: HttpRequest, actor_pk: str) -> HttpResponse:
     """Show what the user with this key did."""
     actor_pk = unquote(actor_pk)
     recorded = of_person(actor_pk)
@@ -47,5 +46,5 @@ def show(log: LogAdmin, request: HttpRequest, actor_pk: str) -> HttpResponse:
         user_url=log.object_url(request, get_user_model(), actor_pk),
         events_url=f"{log.url_of(LIST)}?{urlencode({'actor_pk': actor_pk})}",
         tabs=tabs(VIEWS, view),
-        **events_shown(request, recorded, VIEWS, Links(log.admin_site.name)),
+        **events_shown(request, recorded, VIEWS, log.links),
     )

@@ -34,7 +34,7 @@ _OWNERS: dict[str, LazyText] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ListedReceiver:
     """A receiver on the page."""
 
     receiver: Receiver
@@ -55,15 +55,15 @@ class Section:
     """A signal on the page: the receivers that are shown, and how many more there are."""
 
     signal: SignalReceivers
-    rows: list[Row]
+    listed: list[ListedReceiver]
     more: int = 0
 
     @classmethod
     def of(cls, signal: SignalReceivers) -> "Section":
         """Leave out what is there in every project, where there are other receivers."""
-        rows = list(map(Row, signal.receivers))
-        others = [row for row in rows if row.receiver.owner not in OWN] or rows
-        return cls(signal, others, len(rows) - len(others))
+        listed = list(map(ListedReceiver, signal.receivers))
+        others = [each for each in listed if each.receiver.owner not in OWN] or listed
+        return cls(signal, others, len(listed) - len(others))
 
     @property
     def css_class(self) -> str:
@@ -81,7 +81,7 @@ def _remark(error: NoSuchName) -> str:
 
 def _sections(chosen: list[SignalReceivers], wanted: ReceiverSelection) -> list[Section]:
     if wanted.signal or wanted.owner:
-        return [Section(signal, list(map(Row, signal.receivers))) for signal in chosen]
+        return [Section(signal, list(map(ListedReceiver, signal.receivers))) for signal in chosen]
     return list(map(Section.of, chosen))
 
 
@@ -90,7 +90,7 @@ def _asked_for(request: HttpRequest) -> ReceiverSelection:
     return ReceiverSelection(**names, problems="problems" in request.GET)
 
 
-def show(log: LogAdmin, request: HttpRequest) -> HttpResponse:
+def view(log: LogAdmin, request: HttpRequest) -> HttpResponse:
     """Show the receivers that are asked for."""
     wanted = _asked_for(request)
     found = all_receivers()

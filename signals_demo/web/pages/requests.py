@@ -21,9 +21,9 @@ from signals_demo.query.keyset import Cursor, NotACursor, Order
 from signals_demo.query.parsing import NotUnderstood, Period, period
 from signals_demo.query.predicates import Condition, without_index
 from signals_demo.rollups.traces import ANY, general_name
+from signals_demo.web.links import Links
 from signals_demo.web.page import LogAdmin, render
-from signals_demo.web.presentation import in_short, in_words
-from signals_demo.web.timeline import Links
+from signals_demo.web.times import in_short, in_words
 
 SIZE = 50
 FEW = 40_000
@@ -79,7 +79,7 @@ class Wanted:
             raise Http404(gettext("There is no such list of requests."))
         return cls(**given, after=_cursor(ORDERS[given["order"]][1], request.GET.get("after")))
 
-    def page(self) -> "Page":
+    def page(self) -> "TracePage":
         """Return what is wanted, from the place on where the page before ended.
 
         Runs a query more if it is filtered and not in the order of time, and one for a name.
@@ -109,8 +109,8 @@ class Wanted:
         traces = list(found.order_by(*sorting)[: SIZE + 1])
         if len(traces) > SIZE:
             del traces[SIZE:]
-            return Page(traces, order.of(traces[-1]))
-        return Page(traces, edge, edge is not None)
+            return TracePage(traces, order.of(traces[-1]))
+        return TracePage(traces, edge, edge is not None)
 
     def _period(self) -> Period:
         return period(self.time) if self.time else Period()
@@ -149,7 +149,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class TracePage:
     """Traces, and where the page after them begins, if there may be one.
 
     `stopped` says that it looked through so many traces that it ended before it was full.
@@ -174,7 +174,7 @@ def _cursor(order: Order, text: str | None) -> Cursor | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class TraceLine:
     """A trace in the list, and how much of the longest bar its own takes, in per cent."""
 
     trace: SignalTrace
@@ -193,11 +193,11 @@ class Line:
         return in_words(self.trace.duration / timedelta(milliseconds=1))
 
 
-def lines(traces: list[SignalTrace], links: Links) -> list[Line]:
+def lines(traces: list[SignalTrace], links: Links) -> list[TraceLine]:
     """Return traces as the lines of a list."""
     longest = max((trace.duration for trace in traces), default=timedelta())
     return [
-        Line(
+        TraceLine(
             trace,
             links.trace(trace),
             links.person(trace),
@@ -207,7 +207,7 @@ def lines(traces: list[SignalTrace], links: Links) -> list[Line]:
     ]
 
 
-def show(log: LogAdmin, request: HttpRequest) -> HttpResponse:
+def view(log: LogAdmin, request: HttpRequest) -> HttpResponse:
     """Show a page of the list."""
     wanted = Wanted.read(request)
     page = wanted.page()
@@ -216,7 +216,7 @@ def show(log: LogAdmin, request: HttpRequest) -> HttpResponse:
         request,
         "admin/signals_demo/requests.html",
         _("Requests and other traces"),
-        lines=lines(page.traces, Links(log.admin_site.name)),
+        lines=lines(page.traces, log.links),
         wanted=wanted,
         tabs=[
             {"label": label, "url": wanted.query(kind=kind), "current": kind == wanted.kind}

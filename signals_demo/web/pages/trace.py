@@ -1,32 +1,28 @@
 """The page of a trace: one request, command, task or block, in its order and over time."""
 
-from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from django.contrib.admin.utils import quote
 from django.http import Http404, HttpRequest, HttpResponse
-from django.utils.formats import number_format
 from django.utils.translation import gettext
 
 from signals_demo.models import SignalEvent
 from signals_demo.query import trace_parts
 from signals_demo.query.keyset import AS_FIRED, Cursor, NotACursor
 from signals_demo.query.parsing import trace_id_in
-from signals_demo.query.trace_parts import OVERVIEW, PART, START, Glance, Part
+from signals_demo.query.trace_parts import OVERVIEW, START, Part
+from signals_demo.web.links import FROM_VAR
 from signals_demo.web.page import EVENT, LIST, LogAdmin, render
-from signals_demo.web.presentation import tree_of_pairs
-from signals_demo.web.trace_rows import Drawing, Row, Run, anchor, spans_of
-from signals_demo.web.trace_summary import Summary
-from signals_demo.web.waterfall import Bar, Bucket, Scale, Span, buckets
-
-NAME, DOWNLOAD = "trace", "trace_download"
-FROM_VAR, INITS_VAR, HIDDEN = "from", "inits", "hidden"
+from signals_demo.web.trace_links import HIDDEN, INITS_VAR, TraceLinks
+from signals_demo.web.trace_rows import Repeats, Row, RowBuilder, spans_of
+from signals_demo.web.trace_summary import TraceSummary
+from signals_demo.web.tree import tree_of_pairs
+from signals_demo.web.waterfall import Scale, Span
 
 
-def show(log: LogAdmin, request: HttpRequest, trace_id: str) -> HttpResponse:
+def view(log: LogAdmin, request: HttpRequest, trace_id: str) -> HttpResponse:
     """Show a trace, or say that nothing is recorded of it."""
     known = trace_id_in(trace_id)
     glances, is_partial = trace_parts.overview(known) if known else ([], False)
@@ -37,12 +33,12 @@ def show(log: LogAdmin, request: HttpRequest, trace_id: str) -> HttpResponse:
     if not part.events and part.previous:
         raise _no_part()
     # Between one query and the next, all of it may have been deleted.
-    told = part.events or list(SignalEvent.objects.in_trace(known)[:1])
-    if not told:
+    found = part.events or list(SignalEvent.objects.in_trace(known)[:1])
+    if not found:
         return unknown(log, request, trace_id)
-    summary = Summary(glances, is_partial)
+    summary = TraceSummary(glances, is_partial)
     picture = Picture.of(known, part, summary, _addresses(log))
-    lead = _lead(told)
+    lead = _lead(found)
     return render(
         log,
         request,
@@ -50,13 +46,13 @@ def show(log: LogAdmin, request: HttpRequest, trace_id: str) -> HttpResponse:
         lead.origin_name or lead.get_origin_display() or gettext("Trace"),
         trace_id=known,
         lead=lead,
-        person_url=log.url_of("person", quote(lead.actor_pk)) if lead.actor_pk else "",
+        person_url=log.links.person(lead),
         summary=summary,
         picture=picture,
         part=part,
         limit=OVERVIEW,
-        links=Links(log.url_of(NAME, known), part, summary, with_inits),
-        download_url=log.url_of(DOWNLOAD, known),
+        links=TraceLinks(log.url_of("trace", known), part, summary, with_inits),
+        download_url=log.url_of("trace_download", known),
         as_list_url=f"{log.url_of(LIST)}?{urlencode({'q': known})}",
     )
 
@@ -81,33 +77,10 @@ def unknown(log: LogAdmin, request: HttpRequest, trace_id: str) -> HttpResponse:
     return response
 
 
-def url_of(log: LogAdmin, event: SignalEvent) -> str:
-    """Return the address of the trace of an event; nothing if it is in none."""
-    return log.url_of(NAME, event.trace_id) if trace_id_in(event.trace_id) else ""
-
-
-def url_at(log: LogAdmin, event: SignalEvent) -> str:
-    """Return the address of an event in its trace; nothing if it is in none."""
-    url = url_of(log, event)
-    if not url:
-        return ""
-    # Positions have no gaps, so this part has the event in its middle.
-    start = AS_FIRED.cursor(event.position - PART // 2) if event.position > PART else START
-    return f"{url}{_query(_from(start))}#{anchor(event.pk)}"
-
-
 def _addresses(log: LogAdmin) -> Callable[[int], str]:
     """Return what gives the address of an event's page; to reverse each would take too long."""
     before, _none, after = log.url_of(EVENT, 0).rpartition("/0/")
     return lambda pk: f"{before}/{pk}/{after}"
-
-
-def _from(start: Cursor) -> dict[str, str]:
-    return {} if start == START else {FROM_VAR: str(start)}
-
-
-def _query(params: dict[str, Any]) -> str:
-    return f"?{urlencode(params)}" if params else ""
 
 
 def _lead(events: Sequence[SignalEvent]) -> SignalEvent:
@@ -116,100 +89,11 @@ def _lead(events: Sequence[SignalEvent]) -> SignalEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class Links:
-    """Where the page leads: the same trace, from elsewhere or with other rows."""
-
-    url: str
-    part: Part
-    summary: Summary
-    with_inits: bool
-
-    @property
-    def first(self) -> str:
-        """Return the address of the first part; nothing on that."""
-        return self._at(START) if self.part.previous else ""
-
-    @property
-    def previous(self) -> str:
-        """Return the address of the part before this one; nothing on the first."""
-        return self._at(self.part.previous) if self.part.previous else ""
-
-    @property
-    def next(self) -> str:
-        """Return the address of the part after this one; nothing on the last."""
-        return self._at(self.part.next) if self.part.next else ""
-
-    @property
-    def toggle(self) -> str:
-        """Return the address of this part with init signals hidden or shown."""
-        return self._at(self.part.start, with_inits=not self.with_inits)
-
-    @property
-    def exceptions(self) -> list[tuple[str, Glance]]:
-        """Return the exceptions, and where in the trace they are."""
-        return [(self._near(glance), glance) for glance in self.summary.exceptions]
-
-    @property
-    def strip(self) -> list[tuple[str, Bucket, bool]]:
-        """Return the columns of the whole trace: where they lead, and if something failed."""
-        glances = self.summary.glances
-        scale = Scale.over([self.summary.span])
-        return [
-            (
-                self._at(AS_FIRED.of(glances[bucket.indexes[0]])),
-                bucket,
-                any(glances[index].is_bad for index in bucket.indexes),
-            )
-            for bucket in buckets(scale, [glance.occurred_at for glance in glances])
-        ]
-
-    @property
-    def extent(self) -> str:
-        """Return which events of the trace this part is about, in words.
-
-        Nothing where the part is not among those that were looked over.
-        """
-        places = [AS_FIRED.of(glance) for glance in self.summary.glances]
-        events = self.part.events
-        if not events or AS_FIRED.of(events[-1]) > places[-1]:
-            return ""
-        first, last, count = (
-            number_format(number, force_grouping=True)
-            for number in (
-                bisect_left(places, AS_FIRED.of(events[0])) + 1,
-                bisect_left(places, AS_FIRED.of(events[-1])) + 1,
-                len(places),
-            )
-        )
-        return gettext("Events {first} to {last} of {all}").format(
-            first=first, last=last, all=f"{count}{'+' if self.summary.is_partial else ''}"
-        )
-
-    @property
-    def here(self) -> Bar:
-        """Return where this part is in the strip."""
-        events = self.part.events
-        moments = [event.occurred_at for event in events] or [self.summary.began]
-        span = Span(min(moments), max(moments) - min(moments))
-        return Scale.over([self.summary.span]).bar(span)
-
-    def _near(self, glance: Glance) -> str:
-        place, end = AS_FIRED.of(glance), self.part.next
-        is_here = self.part.start <= place and (end is None or place < end)
-        return f"{'' if is_here else self._at(place)}#{anchor(glance.pk)}"
-
-    def _at(self, place: Cursor, *, with_inits: bool | None = None) -> str:
-        shown = self.with_inits if with_inits is None else with_inits
-        params = _from(place)
-        return self.url + _query(params if shown else params | {INITS_VAR: HIDDEN})
-
-
-@dataclass(frozen=True, slots=True)
 class Unit:
     """A unit of work; those that came with one and the same `traceparent` share a trace."""
 
     lead: SignalEvent
-    rows: list[Row | Run]
+    rows: list[Row | Repeats]
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +105,7 @@ class Picture:
 
     @classmethod
     def of(
-        cls, trace_id: str, part: Part, summary: Summary, address: Callable[[int], str]
+        cls, trace_id: str, part: Part, summary: TraceSummary, address: Callable[[int], str]
     ) -> "Picture":
         """Return the picture of a part, with the rows of the pairs that go on around it."""
         around = []
@@ -232,8 +116,8 @@ class Picture:
         own = [Span(event.occurred_at) for event in part.events] or [summary.span]
         spans = (span for nodes in units for span in spans_of(nodes, without=keys))
         scale = Scale.over([*own, *spans], summary.began)
-        drawing = Drawing(scale, address)
-        return cls(scale, [Unit(nodes[0].event, drawing.rows(nodes)) for nodes in units])
+        builder = RowBuilder(scale, address)
+        return cls(scale, [Unit(nodes[0].event, builder.rows(nodes)) for nodes in units])
 
 
 def _units(events: Sequence[SignalEvent]) -> list[list[SignalEvent]]:

@@ -30,7 +30,7 @@ from signals_demo.catalog import built_in
 from signals_demo.catalog.types import Family
 from signals_demo.management.terminal import COLOURS
 from signals_demo.models import SignalEvent
-from signals_demo.web.presentation import Node, tree
+from signals_demo.web.tree import EventNode, tree
 
 
 class Line(NamedTuple):
@@ -93,7 +93,7 @@ class Command(BaseCommand):
     def _print_heading(self, text: str) -> None:
         self.stdout.write(f"\n{self._painted(text, opts=('bold',))}\n{'=' * len(text)}\n\n")
 
-    def _print_tree(self, nodes: list[Node]) -> None:
+    def _print_tree(self, nodes: list[EventNode]) -> None:
         printed = list(_lines(nodes)) or [Line(None, "(nothing)", "", "")]
         widest = max(len(line.signal) for line in printed)
         wide = max(len(line.subject) for line in printed)
@@ -147,13 +147,13 @@ def _press(client: Client, action: Action) -> str:
     return parse_qs(urlsplit(response.headers["Location"]).query)["trace"][0]
 
 
-def _lines(nodes: Iterable[Node], indent: str = "") -> Iterator[Line]:
+def _lines(nodes: Iterable[EventNode], indent: str = "") -> Iterator[Line]:
     for node in nodes:
         yield _line(node, indent)
         yield from _lines(node.children, indent + "  ")
 
 
-def _line(node: Node, indent: str) -> Line:
+def _line(node: EventNode, indent: str) -> Line:
     event = node.event
     rest = [
         f"x {event.count}" if event.count > 1 else "",
