@@ -32,11 +32,12 @@ def capsignals() -> Iterator["Capture"]:
             pytrace=False,
         )
     from signals_demo.testing import Capture
+    from signals_demo.testing.events import Firings
 
-    signals = Capture()
-    signals.begin()
-    yield signals
-    signals.end()
+    firings = Firings()
+    firings.begin()
+    yield Capture(firings)
+    firings.end()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -4,10 +4,11 @@ Nothing here stores events or needs a database. docs/testing.md has an example o
 """
 
 from signals_demo.testing.assertions import SignalTestMixin
-from signals_demo.testing.captures import Capture, CapturedEvent, capture_signals
+from signals_demo.testing.captures import Capture, capture_signals
+from signals_demo.testing.events import CapturedEvent
 from signals_demo.testing.filters import Filter, fired
 from signals_demo.testing.muting import muted
-from signals_demo.testing.runs import ReceiverRun, ReceiverRuns, receivers_run
+from signals_demo.testing.receiver_runs import ReceiverRun, ReceiverRuns, receivers_run
 
 __all__ = [
     "Capture",

@@ -5,7 +5,8 @@ from types import TracebackType
 from typing import Any, Unpack
 
 from signals_demo import catalog
-from signals_demo.testing.captures import Capture, CapturedEvent, capture_signals
+from signals_demo.testing.captures import Capture, capture_signals
+from signals_demo.testing.events import CapturedEvent
 from signals_demo.testing.filters import Filter, Filters, filter_of, fired
 from signals_demo.testing.names import SignalLike, wrong_type
 
@@ -29,14 +30,14 @@ class SignalTestMixin:
         within: Capture | None = None,
         msg: object = None,
         **filters: Unpack[Filters],
-    ) -> "Judged":
+    ) -> "SignalAssertion":
         """Fail unless exactly these signals fire, in this order.
 
         An item is a signal or a `fired("post_save", outcome="rolled_back")`. `pre_init` and
         `post_init`, which fire for every row read, count only if `expected` has one.
         """
         wanted = [item if isinstance(item, Filter) else fired(item) for item in _items(expected)]
-        return self._judge(lambda found: _in_order(found, wanted), (), filters, within, msg)
+        return self._assert(lambda found: _in_order(found, wanted), (), filters, within, msg)
 
     def assertSignalSent(  # noqa: N802
         self,
@@ -45,10 +46,10 @@ class SignalTestMixin:
         within: Capture | None = None,
         msg: object = None,
         **filters: Unpack[Filters],
-    ) -> "Judged":
+    ) -> "SignalAssertion":
         """Fail unless this signal fires, once or more often."""
         wanted = fired(signal, **filters)
-        return self._judge(lambda found: _sent(found, wanted), (), {}, within, msg)
+        return self._assert(lambda found: _sent(found, wanted), (), {}, within, msg)
 
     def assertSignalNotSent(  # noqa: N802
         self,
@@ -57,10 +58,10 @@ class SignalTestMixin:
         within: Capture | None = None,
         msg: object = None,
         **filters: Unpack[Filters],
-    ) -> "Judged":
+    ) -> "SignalAssertion":
         """Fail if this signal fires."""
         unwanted = fired(signal, **filters)
-        return self._judge(lambda found: _not_sent(found, unwanted), (), {}, within, msg)
+        return self._assert(lambda found: _not_sent(found, unwanted), (), {}, within, msg)
 
     def assertNumSignals(  # noqa: N802
         self,
@@ -69,29 +70,31 @@ class SignalTestMixin:
         within: Capture | None = None,
         msg: object = None,
         **filters: Unpack[Filters],
-    ) -> "Judged":
+    ) -> "SignalAssertion":
         """Fail unless this many signals fire; without filters, init signals count too."""
         if isinstance(number, bool) or not isinstance(number, int):
             raise wrong_type("number", "a whole number", number)
-        return self._judge(lambda found: _counted(found, number), signals, filters, within, msg)
+        return self._assert(lambda found: _counted(found, number), signals, filters, within, msg)
 
-    def _judge(
+    def _assert(
         self,
         check: Check,
         signals: tuple[SignalLike, ...],
         filters: Filters,
         within: Capture | None,
         msg: object,
-    ) -> "Judged":
+    ) -> "SignalAssertion":
         if within is not None and not isinstance(within, Capture):
             raise wrong_type("within=", "what capture_signals() gives", within)
-        judged = Judged(self, check, capture_signals(), filter_of(signals, filters), msg)
+        assertion = SignalAssertion(
+            self, check, capture_signals(), filter_of(signals, filters), msg
+        )
         if within is not None:
-            judged.judge(within)
-        return judged
+            assertion.check(within)
+        return assertion
 
 
-class Judged:
+class SignalAssertion:
     """A block of a test whose signals are checked at its end, unless it raises."""
 
     def __init__(
@@ -115,11 +118,11 @@ class Judged:
     ) -> None:
         self._block.__exit__(kind, error, traceback)
         if kind is None:
-            self.judge(self._capture)
+            self.check(self._capture)
 
-    def judge(self, capture: Capture) -> None:
+    def check(self, capture: Capture) -> None:
         """Raise the test case's failure if the check finds something wrong."""
-        problem = self._check(capture._narrowed(self._only.matches))
+        problem = self._check(capture._matching(self._only.matches))
         if problem:
             text = f"{problem}\n{_shown(capture, self._only)}"
             raise self._test.failureException(self._test._formatMessage(self._msg, text))
@@ -137,16 +140,16 @@ def _in_order(found: Capture, wanted: list[Filter]) -> str:
     events = [event for event in found if event.signal not in set(catalog.INIT) - named]
     for number, (each, event) in enumerate(zip(wanted, events, strict=False), 1):
         if not each.matches(event):
-            return _difference(wanted, f"Number {number} is {_told(event)}, not {each}.")
+            return _difference(wanted, f"Number {number} is {_named(event)}, not {each}.")
     if len(events) > len(wanted):
-        extra = ", ".join(map(_told, events[len(wanted) :][:3]))
+        extra = ", ".join(map(_named, events[len(wanted) :][:3]))
         return _difference(wanted, f"After them, this fired: {extra}.")
     if len(events) < len(wanted):
         return _difference(wanted, f"Number {len(events) + 1}, {wanted[len(events)]}, is missing.")
     return ""
 
 
-def _told(event: CapturedEvent) -> str:
+def _named(event: CapturedEvent) -> str:
     return " ".join(filter(None, (event.signal, event.sender, event.outcome)))
 
 

@@ -14,7 +14,7 @@ from signals_demo.testing import names
 from signals_demo.testing.names import SenderLike, SignalLike
 
 if TYPE_CHECKING:
-    from signals_demo.testing.captures import CapturedEvent
+    from signals_demo.testing.events import CapturedEvent
 
 
 class Filters(TypedDict, total=False):

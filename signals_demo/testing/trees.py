@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from signals_demo.query.tree import Node, Tree
 
 if TYPE_CHECKING:
-    from signals_demo.testing.captures import CapturedEvent
+    from signals_demo.testing.events import CapturedEvent
 
 _KEY = re.compile(r"(?<=/)(\d+|[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})(?=/|$)")
 
@@ -17,24 +17,24 @@ _KEY = re.compile(r"(?<=/)(\d+|[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})(?=/|
 _SENDERLESS = frozenset({"setting_changed", "template_rendered", "connection_created"})
 
 
-def tree(events: Iterable["CapturedEvent"], ground: str, **shown: bool) -> str:
-    """Return events as text, one per line; `ground` is the trace of the test itself."""
+def tree(events: Iterable["CapturedEvent"], test_trace: str, **shown: bool) -> str:
+    """Return events as text, one per line; `test_trace` is the trace of the test itself."""
     lines: list[str] = []
     trees: dict[str, Tree[Node[CapturedEvent]]] = {}
-    for event in _in_order(list(events), ground):
+    for event in _in_order(list(events), test_trace):
         level = trees.setdefault(event.trace_id, Tree(Node)).add(event)
         lines.append("  " * level + line(event, **shown))
     return "\n".join(lines)
 
 
-def _in_order(events: list["CapturedEvent"], ground: str) -> Iterator["CapturedEvent"]:
+def _in_order(events: list["CapturedEvent"], test_trace: str) -> Iterator["CapturedEvent"]:
     """Yield events in firing order, but each other trace as a whole at its start.
 
     A request or a thread may end before or after the next step of the test.
     """
-    begun = {ground}
+    begun = {test_trace}
     for event in events:
-        if event.trace_id == ground:
+        if event.trace_id == test_trace:
             yield event
         elif event.trace_id not in begun:
             begun.add(event.trace_id)

@@ -11,6 +11,7 @@ from django.core.management import ManagementUtility
 from signals_demo.conf import config
 from signals_demo.serialize.limits import cut
 from signals_demo.serialize.requests import ASGIScope, Environ, header_of, wsgi_text
+from signals_demo.tracing import test_runs
 from signals_demo.tracing.ignored import is_ignored
 from signals_demo.tracing.trace import Trace
 from signals_demo.tracing.traceparent import trace_id_of
@@ -97,7 +98,7 @@ def _process() -> tuple[str, str]:
     if command:
         origin = {"shell": "shell", "shell_plus": "shell", "test": "test"}.get(command, "command")
         return origin, cut(command, 200)
-    if "PYTEST_XDIST_WORKER" in os.environ:  # whose command line says nothing
+    if test_runs.IS_TEST_RUN:  # the command line of pytest's worker processes does not show it
         return "test", "pytest"
     path = sys.argv[0] if sys.argv else ""
     name = os.path.basename(path)

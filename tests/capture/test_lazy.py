@@ -71,6 +71,58 @@ def test_nor_in_django_s_own_test_runner(project: pytest.Pytester) -> None:
         done.stderr.fnmatch_lines(["Ran 1 test in *", "OK"])
 
 
+ADMIN = (
+    SETTINGS.replace(
+        '"signals_demo", ',
+        '"signals_demo", "django.contrib.admin", "django.contrib.messages", '
+        '"django.contrib.sessions", ',
+    )
+    + """
+MIDDLEWARE = [
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+]
+ROOT_URLCONF = "urls"
+TEMPLATES = [{
+    "BACKEND": "django.template.backends.django.DjangoTemplates",
+    "APP_DIRS": True,
+    "OPTIONS": {"context_processors": [
+        "django.template.context_processors.request",
+        "django.contrib.auth.context_processors.auth",
+        "django.contrib.messages.context_processors.messages",
+    ]},
+}]
+"""
+)
+URLS = """
+from django.contrib import admin
+from django.urls import path
+
+urlpatterns = [path("admin/", admin.site.urls)]
+"""
+IN_THE_ADMIN = """
+import sys
+from django.contrib.auth.models import User
+from django.test import TestCase
+
+class AdminTests(TestCase):
+    def test_it(self):
+        self.client.force_login(User.objects.create_superuser("ada"))
+        self.assertContains(self.client.get("/admin/"), "Signal events")
+        self.assertIn("signals_demo.admin", sys.modules)
+        self.assertNotIn("signals_demo.capture.connect", sys.modules)
+        self.assertNotIn("signals_demo.delivery.writer", sys.modules)
+"""
+
+
+def test_nor_in_a_project_with_the_admin(project: pytest.Pytester) -> None:
+    project.makepyfile(settings=ADMIN, urls=URLS)
+    run(project, IN_THE_ADMIN).assert_outcomes(passed=1)
+    command = ["-m", "django", "test", "--settings", "settings"]
+    project.run(sys.executable, *command).stderr.fnmatch_lines(["Ran 1 test in *", "OK"])
+
+
 @pytest.mark.parametrize(
     ("apps", "order"),
     [

@@ -34,6 +34,7 @@ from project.playground.models import Author, Book, Order, RareBook, Tag
 from signals_demo import flush, suppress, trace
 from signals_demo.models import SignalEvent
 from signals_demo.testing import Capture, SignalTestMixin, capture_signals, fired
+from signals_demo.testing.events import Firings
 from signals_demo.tracing.test_runs import observers
 from tests.recording import MEMORY, Boom, kept, recorded, rolled_back
 
@@ -412,15 +413,16 @@ def test_what_is_not_recorded_cannot_be_waited_for(
 @pytest.mark.django_db
 class TestSettings:
     def test_switched_off(self) -> None:
-        signals = Capture()
-        signals.begin()
+        firings = Firings()
+        signals = Capture(firings)
+        firings.begin()
         with override_settings(SIGNALS_DEMO={"ENABLED": False}):
             saved()
             with pytest.raises(ImproperlyConfigured, match="ENABLED'] is False"):
                 signals.names  # noqa: B018
             with pytest.raises(ImproperlyConfigured, match="ENABLED'] is False"):
                 capture_signals().__enter__()
-        signals.end()
+        firings.end()
         assert signals.filter(family="model").names == []
 
     @pytest.mark.parametrize(

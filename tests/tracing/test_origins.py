@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from signals_demo import flush, suppress, trace
 from signals_demo.models import SignalEvent
 from signals_demo.tracing.origins import asgi_trace, client_address, process_trace, wsgi_trace
 from signals_demo.tracing.scope import current_trace
-from tests.recording import recorded
+from tests.recording import Project, recorded
 
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
 TRACEPARENT = f"00-{TRACE_ID}-b7ad6b7169203331-01"
@@ -362,3 +363,11 @@ def test_outside_any_unit_the_process_is_named_once() -> None:
     assert first.origin == second.origin == "test"
     assert first.origin_name == second.origin_name
     assert first.trace_id != second.trace_id
+
+
+@pytest.mark.processes
+def test_a_process_that_a_test_starts_is_no_test(tmp_path: Path) -> None:
+    """Not even under pytest-xdist, whose variables it inherits."""
+    code = "from signals_demo.tracing.origins import process_trace\nprint(process_trace().origin)"
+    done = Project.make(tmp_path).run(code, PYTEST_XDIST_WORKER="gw0", PYTEST_VERSION="9")
+    assert done.stdout == "process\n"
