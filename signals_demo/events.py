@@ -69,20 +69,20 @@ class Event(NamedTuple):
         batch.add_event(self)
 
 
-class Run:
-    """Init signals in a row that become one event when the worker takes it."""
+class FoldedEvent:
+    """Similar init signals that become one event when the worker takes it."""
 
     __slots__ = ("_count", "_event", "_generation", "_lock", "_sealed", "on_add")
 
     is_passive = True
 
     generation = 0
-    """Grows with each fork: a run belongs to the process that began it."""
+    """Grows with each fork: a folded event belongs to the process that began it."""
 
     def __init__(self, event: Event) -> None:
         self._event = event
         self._count = 1
-        self._generation = Run.generation
+        self._generation = FoldedEvent.generation
         self._sealed = False
         self._lock = threading.RLock()  # a signal handler may come in between, and add as well
         self.on_add: Callable[[int], None] | None = None
@@ -90,7 +90,7 @@ class Run:
 
     def add(self) -> bool:
         """Count one more firing, or return False if the worker has taken it."""
-        if self._generation != Run.generation:
+        if self._generation != FoldedEvent.generation:
             return False
         with self._lock:
             if self._sealed:
@@ -116,7 +116,7 @@ class Run:
         return self._event.sequence
 
     def seal(self) -> Event:
-        """End the run and return its event."""
+        """End it, and return its event."""
         with self._lock:
             self._sealed = True
             return self._event._replace(count=self._count)

@@ -23,8 +23,9 @@ from django.test import override_settings
 import signals_demo
 from signals_demo import flush
 from signals_demo.catalog.outcomes import COMMITTED
-from signals_demo.events import Row
+from signals_demo.events import Event, Row
 from signals_demo.models import SignalEvent
+from signals_demo.serialize.text import encode
 from signals_demo.sinks.memory import MemorySink
 from signals_demo.tracing.trace import Trace
 
@@ -84,6 +85,30 @@ def row_maker() -> Callable[..., Row]:
         return Row(**values | fields)
 
     return make
+
+
+def made_event(*, arguments: Any = None, changes: Any = None, **fields: Any) -> Event:
+    """Return an event with these fields."""
+    values: dict[str, Any] = {
+        "sequence": 1,
+        "time": 1_800_000_000_123_456_789,
+        "signal": "post_save",
+        "sender": "auth.User",
+        "arguments": encode(arguments or {}),
+        "object_pk": "5",
+        "database": "default",
+        "exception": "",
+        "trace": Trace("block", "unit", trace_id="ab" * 16),
+        "position": 3,
+        "depth": 2,
+        "duration": None,
+        "outcome": None,
+        "site": None,
+        "changes": encode(changes or {}),
+        "actor": None,
+        "count": 1,
+    }
+    return Event(**values | fields)
 
 
 def outcomes(rows: Iterable[Row | SignalEvent], *signals: str) -> list[tuple[str, str]]:

@@ -108,9 +108,9 @@ def _values(row: Row) -> tuple[Any, ...]:
 def _sum_up_traces() -> None:
     found = traces.summed_up(SignalEvent.objects.exclude(trace_id=""))
     sql, params = found.query.get_compiler(connection=connection).as_sql()
-    names = ", ".join(f'"{name}"' for name in traces.Summary._fields)
+    names = ", ".join(f'"{name}"' for name in traces.TraceSum._fields)
     # In the order of time, in which they would have come.
-    order = traces.Summary._fields.index("started_at") + 1
+    order = traces.TraceSum._fields.index("started_at") + 1
     with connection.cursor() as cursor:
         cursor.execute("CREATE TEMPORARY TABLE names (exact varchar PRIMARY KEY, general varchar)")
         exact = SignalEvent.objects.order_by().values_list("origin_name", flat=True).distinct()

@@ -1,12 +1,12 @@
 """Folding: one event for many init firings of one model from one line.
 
 Every row that is read fires `pre_init` and `post_init`. The first `FOLD_AFTER` of each are events
-of their own; a `Run` counts the rest.
+of their own; a `FoldedEvent` counts the rest.
 """
 
 from signals_demo.capture.recorder import event_of
 from signals_demo.delivery.writer import writer
-from signals_demo.events import Run
+from signals_demo.events import FoldedEvent
 from signals_demo.serialize.arguments import Description
 from signals_demo.serialize.model_info import ModelInfo
 from signals_demo.serialize.source import Site
@@ -16,7 +16,7 @@ from signals_demo.tracing.trace import Trace
 PRE_INIT, POST_INIT = 0, 1
 _NAMES = ("pre_init", "post_init")
 
-Fold = list[int | Run]
+Fold = list[int | FoldedEvent]
 """Of each side, `PRE_INIT` and `POST_INIT`: how many have fired, or the run that counts on."""
 
 
@@ -35,7 +35,7 @@ def folded(fold: Fold, side: int) -> bool:
     if observers:  # each firing is an event of its own
         return False
     state = fold[side]
-    if type(state) is Run:
+    if type(state) is FoldedEvent:
         return state.add()
     fold[side] = state + 1  # type: ignore[operator]
     return False
@@ -58,6 +58,6 @@ def record_init(
     if observers or limit is None or (type(state) is int and state <= limit):
         writer.put(event)
         return
-    run = Run(event)
-    writer.put_run(run)
-    fold[side] = run  # only now: the journal counts from its first line on
+    folded = FoldedEvent(event)
+    writer.put_folded(folded)
+    fold[side] = folded  # only now: the journal counts from its first line on

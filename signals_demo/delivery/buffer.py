@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from signals_demo.delivery.journal import Journal
-from signals_demo.delivery.rows import Batch, Entry, Item
+from signals_demo.delivery.rows import Batch, Buffered, Queued
 
 
 class Losses:
@@ -15,7 +15,7 @@ class Losses:
     def __init__(self) -> None:
         self.journal: Journal | None = None
 
-    def of(self, entry: Entry) -> int:
+    def of(self, entry: Queued) -> int:
         """Return how many firings are lost with an entry that is dropped."""
         firings = entry.firings
         if firings and self.journal is not None and self.journal.holds(entry.sequence):
@@ -54,7 +54,7 @@ class Buffer:
     """What waits for the worker, in the order in which it was captured."""
 
     def __init__(self) -> None:
-        self.items: deque[Item] = deque()
+        self.items: deque[Buffered] = deque()
         """Appended to on the project's threads."""
         self.flushes: list[Flush] = []
         """Those that a thread waits for."""
@@ -75,9 +75,9 @@ class Buffer:
             else:
                 self.lost += self.losses.of(oldest.seal())
 
-    def take(self, most: int) -> list[Item]:
+    def take(self, most: int) -> list[Buffered]:
         """Take out the oldest items, at most so many."""
-        items: list[Item] = []
+        items: list[Buffered] = []
         for _ in range(most):
             try:
                 items.append(self.items.popleft())

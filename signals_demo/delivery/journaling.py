@@ -8,7 +8,7 @@ from signals_demo.conf import config
 from signals_demo.delivery.buffer import Buffer
 from signals_demo.delivery.journal import Journal
 from signals_demo.delivery.rows import JournaledEvent, SegmentEnd, rendered
-from signals_demo.events import Attribution, Event, Run
+from signals_demo.events import Attribution, Event, FoldedEvent
 
 
 class Journaling:
@@ -52,17 +52,17 @@ class Journaling:
             self._buffer.items.append(JournaledEvent(event, row))
             self._end(ended)
 
-    def put_run(self, run: Run) -> None:
-        """Write the event of a run so far, and put the run in the buffer."""
+    def put_folded(self, folded: FoldedEvent) -> None:
+        """Write a folded event as it is so far, and put it in the buffer."""
         journal = self.current()
         if journal is None:
-            self._buffer.items.append(run)
+            self._buffer.items.append(folded)
             return
-        row = rendered(run.event, self._recorder, run.event.outcome_value)
+        row = rendered(folded.event, self._recorder, folded.event.outcome_value)
         with journal.lock:
-            ended = journal.append_event(row, run.event.outcome)
-            run.on_add = journal.append_firing
-            self._buffer.items.append(run)
+            ended = journal.append_event(row, folded.event.outcome)
+            folded.on_add = journal.append_firing
+            self._buffer.items.append(folded)
             self._end(ended)
 
     def put_actor(self, attribution: Attribution) -> None:

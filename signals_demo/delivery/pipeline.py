@@ -13,7 +13,7 @@ from signals_demo.delivery.buffer import Buffer
 from signals_demo.delivery.checkpoint import Checkpoint
 from signals_demo.delivery.journaling import Journaling
 from signals_demo.delivery.open_outcomes import OpenOutcomes
-from signals_demo.delivery.rows import Batch, Entry, Item, loss_row
+from signals_demo.delivery.rows import Batch, Buffered, Queued, loss_row
 from signals_demo.delivery.sink_queue import SinkQueue, SinkQueues
 from signals_demo.delivery.throttle import BUDGET, YIELD, throttle
 from signals_demo.tracing.scope import silent
@@ -118,7 +118,7 @@ class Pipeline:
             and len(self.buffer.items) <= MANY_BATCHES * config().batch_size
         )
 
-    def _queue(self, items: Sequence[Item], queues: Sequence[SinkQueue]) -> None:
+    def _queue(self, items: Sequence[Buffered], queues: Sequence[SinkQueue]) -> None:
         """Give every queue what its sink gets of these items."""
         entries = self._entries(items, len(queues))
         entries += self.open_outcomes.resolved(self._recorder) if self.open_outcomes else []
@@ -127,7 +127,7 @@ class Pipeline:
             if lost := queue.unrecorded_losses():
                 queue.pending.append(loss_row(self._recorder, self._numbers, lost))
 
-    def _entries(self, items: Sequence[Item], sinks: int) -> list[Entry]:
+    def _entries(self, items: Sequence[Buffered], sinks: int) -> list[Queued]:
         batch = Batch(self._recorder, self.open_outcomes, sinks)
         wanted = storing()
         for number, item in enumerate(throttle.steps(items), 1):

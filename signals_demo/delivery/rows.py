@@ -21,7 +21,7 @@ from signals_demo.tracing.trace import Actor
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Entry(Protocol):
+class Queued(Protocol):
     """What waits for the worker or for a sink."""
 
     @property
@@ -33,14 +33,14 @@ class Entry(Protocol):
         """Return the number of its event: 0 if it is none."""
 
 
-class Item(Entry, Protocol):
+class Buffered(Queued, Protocol):
     """What waits for the worker."""
 
     @property
     def is_passive(self) -> bool:
         """Return whether it alone is no reason to open a database."""
 
-    def seal(self) -> "Item":
+    def seal(self) -> "Buffered":
         """Return it as it is now; it does not change any more."""
 
     def add_to(self, batch: "Batch") -> None:
@@ -116,7 +116,7 @@ class Batch:
     """What so many sinks get of some items of the buffer."""
 
     def __init__(self, recorder: UUID, open_outcomes: OpenOutcomes, sinks: int) -> None:
-        self.entries: list[Entry] = []
+        self.entries: list[Queued] = []
         self.sinks = sinks
         self._recorder = recorder
         self._open = open_outcomes

@@ -10,7 +10,7 @@ from signals_demo.delivery.sqlite_lock import sqlite_lock
 from signals_demo.delivery.throttle import throttle
 from signals_demo.sinks.base import NotReady, Session
 
-Item = TypeVar("Item")
+T = TypeVar("T")
 
 
 class SharedSession(Session):
@@ -26,10 +26,10 @@ class SharedSession(Session):
     def give_way(self) -> None:
         throttle.give_way()
 
-    def steps(self, items: Iterable[Item]) -> Iterator[Item]:
+    def steps(self, items: Iterable[T]) -> Iterator[T]:
         return throttle.steps(items)
 
-    def portions(self, items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+    def portions(self, items: Sequence[T]) -> Iterator[Sequence[T]]:
         return throttle.portions(items)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from signals_demo.conf import Config, config
 from signals_demo.delivery.buffer import Buffer
-from signals_demo.delivery.rows import Entry, SegmentEnd
+from signals_demo.delivery.rows import Queued, SegmentEnd
 from signals_demo.delivery.session import session
 from signals_demo.events import Attribution, Resolution, Row
 from signals_demo.sinks import BaseSink, NotReady, configured
@@ -38,7 +38,7 @@ class SinkQueue:
 
     def __init__(self, sink: BaseSink, buffer: Buffer) -> None:
         self.sink = sink
-        self.pending: deque[Entry] = deque()
+        self.pending: deque[Queued] = deque()
         self.stored = 0
         self.lost = 0
         # Not the exception: its traceback holds frames, and through them rows and cursors.
@@ -67,7 +67,7 @@ class SinkQueue:
         """Return how many events wait."""
         return sum(entry.firings > 0 for entry in list(self.pending))
 
-    def add(self, entries: Sequence[Entry]) -> None:
+    def add(self, entries: Sequence[Queued]) -> None:
         """Add entries, and drop the oldest of those for which there is no room."""
         self.pending.extend(entries)
         while len(self.pending) > config().buffer_limit:
@@ -127,7 +127,7 @@ class SinkQueue:
     def _send_batch(self) -> None:
         """Send the oldest entries that are of one kind."""
         kind = type(self.pending[0])
-        batch: list[Entry] = []
+        batch: list[Queued] = []
         for entry in self.pending:
             if type(entry) is not kind or len(batch) == config().batch_size:
                 break

@@ -14,7 +14,7 @@ from typing import TypeVar
 from signals_demo.delivery.wakeup import Wakeup
 from signals_demo.forks import after_fork
 
-Item = TypeVar("Item")
+T = TypeVar("T")
 
 STEP = 4  # rows between two looks whether a request is served: about 100 µs
 PORTION = 32  # rows that the database gets at a time while requests come: about 1 ms
@@ -66,14 +66,14 @@ class Throttle:
         self._thread = get_ident()
         self._budget = budget
 
-    def steps(self, items: Iterable[Item]) -> Iterator[Item]:
+    def steps(self, items: Iterable[T]) -> Iterator[T]:
         """Yield `items`, and give way to requests in between."""
         for number, item in enumerate(items, 1):
             yield item
             if not number % STEP:
                 self.give_way()
 
-    def portions(self, items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+    def portions(self, items: Sequence[T]) -> Iterator[Sequence[T]]:
         """Yield `items`: a few at a time if there is time and requests come.
 
         Also in the pauses between requests: one may come while the database is at work.

@@ -21,7 +21,7 @@ from signals_demo.delivery.journaling import Journaling
 from signals_demo.delivery.pipeline import Pipeline
 from signals_demo.delivery.throttle import throttle
 from signals_demo.delivery.worker import Worker
-from signals_demo.events import Attribution, Event, Run
+from signals_demo.events import Attribution, Event, FoldedEvent
 from signals_demo.faults import faults, note_fault
 from signals_demo.forks import after_fork, threads_stand_still
 from signals_demo.tracing.test_runs import observers, storing
@@ -37,7 +37,7 @@ class Writer:
 
     def reset(self) -> None:
         """Begin as a forked child must: all that its parent has captured is its parent's."""
-        Run.generation += 1
+        FoldedEvent.generation += 1
         self.journaling.abandon()
         self._begin()
 
@@ -78,10 +78,10 @@ class Writer:
         elif waiting == now.batch_size:
             worker.hurry()
 
-    def put_run(self, run: Run) -> None:
-        """Take a run that still grows: it is stored when the worker comes to it."""
+    def put_folded(self, folded: FoldedEvent) -> None:
+        """Take a folded event, which grows until the worker takes it."""
         if not observers or storing():
-            self.journaling.put_run(run)
+            self.journaling.put_folded(folded)
             self._has_put(is_passive=True)
 
     def put_actor(self, attribution: Attribution) -> None:

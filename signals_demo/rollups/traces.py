@@ -37,7 +37,7 @@ def general_name(name: str) -> str:
     return _VARIABLE.sub(ANY, name)
 
 
-class Summary(NamedTuple):
+class TraceSum(NamedTuple):
     """The fields of `SignalTrace` that are summed up; `general_name` follows from them."""
 
     recorder: UUID
@@ -64,7 +64,7 @@ def keys_of(rows: Iterable[Row]) -> set[Key]:
     return {(row.recorder, row.trace_id) for row in rows if row.trace_id}
 
 
-def summaries(rows: Iterable[Row]) -> Iterator[Summary]:
+def sums_of(rows: Iterable[Row]) -> Iterator[TraceSum]:
     """Yield what rows add up to, a summary for each trace that they belong to."""
     traces: dict[Key, list[Row]] = {}
     # A row is nearly always of the same trace as the one before it; hashing a recorder is slow.
@@ -77,17 +77,17 @@ def summaries(rows: Iterable[Row]) -> Iterator[Summary]:
     yield from map(_sum, traces.values())
 
 
-def add(connection: BaseDatabaseWrapper, summaries: Iterable[Summary]) -> None:
-    """Add summaries of rows that have just been stored, all of them new."""
-    _write(connection, summaries, _ADDED)
+def add(connection: BaseDatabaseWrapper, sums: Iterable[TraceSum]) -> None:
+    """Add sums of rows that have just been stored, all of them new."""
+    _write(connection, sums, _ADDED)
 
 
-def _sum(rows: list[Row]) -> Summary:
+def _sum(rows: list[Row]) -> TraceSum:
     first = rows[0]
     named = next((row for row in rows if row.actor), first)
     moments = [row.occurred_at for row in rows]
     start, end = min(moments), max(moments)
-    return Summary(
+    return TraceSum(
         first.recorder, first.trace_id, first.origin, first.origin_name,
         named.actor_pk, named.actor, first.remote_address, start, end, end - start,
         sum(row.count for row in rows),
@@ -107,7 +107,7 @@ def recount(connection: BaseDatabaseWrapper, keys: Collection[Key]) -> None:
 
 
 def summed_up(events: Any) -> Any:
-    """Return what a queryset of events adds up to: a `Summary` for each recorder and trace."""
+    """Return what a queryset of events adds up to: a `TraceSum` for each recorder and trace."""
     length = ExpressionWrapper(Max("occurred_at") - Min("occurred_at"), DurationField())
     sums = {
         "origin": Max("origin"), "origin_name": Max("origin_name"), "actor_pk": Max("actor_pk"),
@@ -118,7 +118,7 @@ def summed_up(events: Any) -> Any:
         "rolled_back": Count("pk", filter=Q(outcome=ROLLED_BACK)),
     }  # fmt: skip
     # Under other names: some are those of the columns that are summed up.
-    named = {f"_{name}": sums[name] for name in Summary._fields[2:]}
+    named = {f"_{name}": sums[name] for name in TraceSum._fields[2:]}
     return (
         events.order_by()
         .values_list("recorder", "trace_id")
@@ -127,14 +127,14 @@ def summed_up(events: Any) -> Any:
     )
 
 
-def _read(connection: BaseDatabaseWrapper, found: Any) -> list[Summary]:
+def _read(connection: BaseDatabaseWrapper, found: Any) -> list[TraceSum]:
     # On a cursor of our own: in inline mode Django's would show in the project's query log.
     compiler = found.query.get_compiler(connection=connection)
     sql, params = compiler.as_sql()
     with closing(connection.create_cursor()) as cursor:
         cursor.execute(sql, params)
         rows = cursor.fetchall()
-    return [Summary(*row) for row in compiler.results_iter([rows])]
+    return [TraceSum(*row) for row in compiler.results_iter([rows])]
 
 
 def roll_back(connection: BaseDatabaseWrapper, key: Key, events: int) -> None:
@@ -151,7 +151,7 @@ def _change(
     connection: BaseDatabaseWrapper, key: Key, what: str, *values: Any, unless: str = "''"
 ) -> None:
     quote = connection.ops.quote_name
-    names = {name: quote(name) for name in Summary._fields}
+    names = {name: quote(name) for name in TraceSum._fields}
     where = f"{{recorder}} = %s AND {{trace_id}} = %s AND {unless} = ''".format_map(names)
     sql = f"UPDATE {quote(table('signaltrace'))} SET {what.format_map(names)} WHERE {where}"  # noqa: S608
     recorder, trace_id = key
@@ -159,7 +159,7 @@ def _change(
         cursor.execute(sql, [*values, adapt_uuid(connection, recorder), trace_id])
 
 
-def _write(connection: BaseDatabaseWrapper, summaries: Iterable[Summary], upsert: Upsert) -> None:
+def _write(connection: BaseDatabaseWrapper, sums: Iterable[TraceSum], upsert: Upsert) -> None:
     adapt_datetime = datetime_adapter(connection)
     values = [
         (
@@ -167,7 +167,7 @@ def _write(connection: BaseDatabaseWrapper, summaries: Iterable[Summary], upsert
             adapt_datetime(one.ended_at), adapt_duration(connection, one.duration), *one[10:],
             general_name(one.origin_name),
         )
-        for one in summaries
+        for one in sums
     ]  # fmt: skip
     upsert.write(connection, values)
 
@@ -191,6 +191,6 @@ def _added(upsert: Upsert, connection: BaseDatabaseWrapper) -> dict[str, str]:
 
 
 _ADDED, _REPLACED = (
-    Upsert("signaltrace", (*Summary._fields, "general_name"), ("trace_id", "recorder"), changed)
+    Upsert("signaltrace", (*TraceSum._fields, "general_name"), ("trace_id", "recorder"), changed)
     for changed in (_added, _replaced)
 )

@@ -11,7 +11,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from signals_demo.events import Attribution, Resolution, Row
 
-Item = TypeVar("Item")
+T = TypeVar("T")
 
 
 class NotReady(Exception):  # noqa: N818
@@ -43,11 +43,11 @@ class Session:
     def give_way(self) -> None:
         """Let requests go first; return when none is served or the time for it is over."""
 
-    def steps(self, items: Iterable[Item]) -> Iterator[Item]:
+    def steps(self, items: Iterable[T]) -> Iterator[T]:
         """Yield `items`, and give way to requests in between."""
         return iter(items)
 
-    def portions(self, items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+    def portions(self, items: Sequence[T]) -> Iterator[Sequence[T]]:
         """Yield `items` in parts, each as large as a database should get at a time."""
         yield items
 

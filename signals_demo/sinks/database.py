@@ -93,7 +93,7 @@ class DatabaseSink(BaseSink):
     def _copied(self, connection: BaseDatabaseWrapper, rows: Sequence[Row]) -> bool:
         """Store rows by COPY, and return whether that worked."""
         try:
-            parts = list(self.session.steps(traces.summaries(rows)))
+            parts = list(self.session.steps(traces.sums_of(rows)))
             with self._transaction(connection, len(rows)):
                 copy(connection, rows, self.session)
                 traces.add(connection, parts)
@@ -108,7 +108,7 @@ class DatabaseSink(BaseSink):
         is_inline = config().inline
         try:
             # Before the transaction: on SQLite the project would wait for it, and it for requests.
-            parts = [] if is_inline else list(self.session.steps(traces.summaries(rows)))
+            parts = [] if is_inline else list(self.session.steps(traces.sums_of(rows)))
             with self._transaction(connection, len(rows)):
                 again = not is_inline and any_stored(connection, rows)
                 insert(connection, rows, self.session)

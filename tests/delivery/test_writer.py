@@ -104,7 +104,7 @@ def test_a_finished_request_does_not_wait_for_the_interval(sink: type[Controlled
         assert sink.entered.wait(30)
 
 
-@pytest.mark.parametrize("fold_after", [None, 1], ids=["event", "run"])
+@pytest.mark.parametrize("fold_after", [None, 1], ids=["event", "folded event"])
 def test_a_full_batch_does_not_wait_for_the_interval(
     sink: type[Controlled], fold_after: int | None
 ) -> None:

@@ -16,7 +16,7 @@ from signals_demo import flush, trace
 from signals_demo.catalog.outcomes import COMMITTED, OPEN, ROLLED_BACK
 from signals_demo.events import Attribution, Resolution, Row
 from signals_demo.models import SignalEvent, SignalTrace
-from signals_demo.rollups.traces import Summary, summed_up
+from signals_demo.rollups.traces import TraceSum, summed_up
 from signals_demo.sinks.database import DatabaseSink
 from tests.factories import UserFactory
 from tests.recording import Project, recorded, rolled_back, row_maker, stored
@@ -26,14 +26,14 @@ pytestmark = pytest.mark.django_db(transaction=True)
 make_row = pytest.fixture(row_maker)
 
 
-def summaries(**which: str) -> set[Summary]:
-    found = SignalTrace.objects.filter(**which).values_list(*Summary._fields)
-    return {Summary(*row) for row in found}
+def summaries(**which: str) -> set[TraceSum]:
+    found = SignalTrace.objects.filter(**which).values_list(*TraceSum._fields)
+    return {TraceSum(*row) for row in found}
 
 
-def expected(**which: str) -> set[Summary]:
+def expected(**which: str) -> set[TraceSum]:
     events = SignalEvent.objects.filter(**which).exclude(trace_id="")
-    return {Summary(*row) for row in summed_up(events)}
+    return {TraceSum(*row) for row in summed_up(events)}
 
 
 @pytest.fixture
