@@ -111,7 +111,7 @@ def test_one_signal_shows_all_its_receivers_in_calling_order(reader: Client) -> 
         found = shown(text_of(reader, "?signal=user_logged_in"))
     assert list(found) == ["user_logged_in"]
     assert sorted(found["user_logged_in"]) == [
-        "_general_receiver.&lt;locals&gt;.receive", "update_last_login", "welcome",
+        "general_receiver.&lt;locals&gt;.receive", "update_last_login", "welcome",
     ]  # fmt: skip
 
 
