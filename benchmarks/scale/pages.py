@@ -14,7 +14,7 @@ from benchmarks.scale.scripts import LONG
 from signals_demo.models import Outcome, SignalEvent, SignalTrace
 from signals_demo.query.filters import QUICK_VIEWS, SPANS
 from signals_demo.query.keyset import NEWEST_FIRST, OLDEST_FIRST
-from signals_demo.web.pages import requests
+from signals_demo.query.traces import KINDS, ORDERS
 
 COMMON, RARE = "shop.Product", "shop.Country"
 BUSIEST, QUIET = "1", "1999"
@@ -172,9 +172,9 @@ def _known(field: str, value: str) -> str:
 def _requests(client: Client) -> Iterator[Page]:
     url = _url("requests")
     yield "requests", url
-    for kind in filter(None, requests.KINDS):
+    for kind in filter(None, KINDS):
         yield f"requests: kind={kind}", f"{url}?kind={kind}"
-    for order in filter(None, requests.ORDERS):
+    for order in filter(None, ORDERS):
         yield f"requests: order={order}", f"{url}?order={order}"
     for span in SPANS:
         yield f"requests: time={span}", f"{url}?time={span}"

@@ -13,8 +13,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from signals_demo.models import SignalTrace
+from signals_demo.query import traces
 from signals_demo.rollups.traces import general_name
-from signals_demo.web.pages import requests
 from tests.factories import UserFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.stored]
@@ -131,7 +131,7 @@ def test_it_costs_the_same_queries_however_many_there_are(
 def test_the_order_and_the_pages_are_the_same_for_few_and_for_many(
     reader: Client, monkeypatch: pytest.MonkeyPatch, few: int
 ) -> None:
-    monkeypatch.setattr(requests, "FEW", few)
+    monkeypatch.setattr(traces, "FEW", few)
     for number in range(70):
         make(str(number), origin="task", firings=number // 3)
         make("other", origin="request", firings=number)
@@ -179,12 +179,12 @@ def test_a_name_may_leave_the_keys_open(reader: Client, name: str, found: list[s
 
 
 @pytest.mark.parametrize("few", [0, 1000], ids=["by the index", "sorted"])
-@pytest.mark.parametrize("order", list(requests.ORDERS))
-@pytest.mark.parametrize("kind", list(requests.KINDS))
+@pytest.mark.parametrize("order", list(traces.ORDERS))
+@pytest.mark.parametrize("kind", list(traces.KINDS))
 def test_a_name_goes_with_every_kind_in_every_order(
     reader: Client, monkeypatch: pytest.MonkeyPatch, kind: str, order: str, few: int
 ) -> None:
-    monkeypatch.setattr(requests, "FEW", few)
+    monkeypatch.setattr(traces, "FEW", few)
     origins = {"commands": "command", "tasks": "task"}
     fields = {"origin": origins.get(kind, "request"), "errors": 1, "rolled_back": 1}
     make("GET /a/1/", **fields)
@@ -219,8 +219,8 @@ def test_a_name_that_hardly_occurs_is_found_in_its_index_or_page_by_page(
     name: str,
     others: dict[str, str],
 ) -> None:
-    monkeypatch.setattr(requests, "SCAN_LIMIT", 20)
-    monkeypatch.setattr(requests, "FEW", few)
+    monkeypatch.setattr(traces, "SCAN_LIMIT", 20)
+    monkeypatch.setattr(traces, "FEW", few)
     wanted = []
     for number in range(70):
         is_rare = number in (3, 40, 41)
