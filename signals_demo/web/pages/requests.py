@@ -53,7 +53,7 @@ def view(log: LogAdmin, request: HttpRequest) -> HttpResponse:
 
 def _wanted(request: HttpRequest) -> TraceSelection:
     try:
-        return TraceSelection.read(request.GET.dict())
+        return TraceSelection.read(request.GET)
     except NotACursor as error:
         raise Http404(gettext("There is no such page.")) from error
     except NotUnderstood as error:
