@@ -1,7 +1,6 @@
-"""Destinations: what each keeps, what it refuses, and that storing twice is storing once."""
+"""What the database keeps and refuses, and that storing twice is storing once."""
 
 import json
-import logging
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,14 +16,11 @@ from signals_demo.catalog.outcomes import COMMITTED, OPEN, ROLLED_BACK
 from signals_demo.events import Resolution, Row
 from signals_demo.faults import faults
 from signals_demo.models import SignalEvent, SignalHour
-from signals_demo.sinks import BaseSink, NotReady, configured, load
+from signals_demo.sinks import NotReady
 from signals_demo.sinks.database import DatabaseSink
-from signals_demo.sinks.log import LogSink
-from signals_demo.sinks.memory import MemorySink
 from tests.recording import recorded, row_maker
 
 BIG = 2**63  # more than an integer column holds
-
 
 make_row = pytest.fixture(row_maker)
 
@@ -38,9 +34,6 @@ def database(transactional_db: None) -> Iterator[DatabaseSink]:
     with recorded(RECORD_TESTS=False):
         SignalEvent.objects.all().delete()
         yield DatabaseSink("default", {})
-
-
-# The database
 
 
 def test_a_row_comes_back_as_it_was_stored(
@@ -205,120 +198,3 @@ def test_nothing_of_a_batch_is_stored_if_it_fails_in_the_middle(
     assert count() == 0
     database.store(rows)
     assert count() == 250
-
-
-# The memory
-
-
-@pytest.fixture
-def memory() -> Iterator[MemorySink]:
-    MemorySink.rows.clear()
-    yield MemorySink("memory", {})
-    MemorySink("memory", {})
-    MemorySink.rows.clear()
-
-
-def test_memory_keeps_rows_once_and_the_latest_if_there_are_too_many(
-    memory: MemorySink, make_row: Callable[..., Row]
-) -> None:
-    rows = [make_row() for _ in range(5)]
-    memory.store(rows)
-    memory.store(rows)
-    assert list(memory.rows) == rows
-    small = MemorySink("memory", {"LIMIT": 3})
-    assert list(small.rows) == rows[2:]
-    small.store([make_row()])
-    assert [row.sequence for row in MemorySink.rows] == [4, 5, 6]
-
-
-def test_memory_corrects_outcomes(memory: MemorySink, make_row: Callable[..., Row]) -> None:
-    rows = [make_row(outcome=OPEN) for _ in range(4)]
-    memory.store(rows)
-    recorder, trace_id = rows[0].recorder, rows[0].trace_id
-    memory.resolve([Resolution(recorder, 2, 3, trace_id, "default", ROLLED_BACK)])
-    memory.resolve([Resolution(recorder, 1, 4, trace_id, "default", COMMITTED)])
-    assert [row.outcome for row in memory.rows] == [
-        COMMITTED,
-        ROLLED_BACK,
-        ROLLED_BACK,
-        COMMITTED,
-    ]
-
-
-# The log
-
-
-def test_the_log_gets_one_line_of_json_for_each_event(
-    make_row: Callable[..., Row], caplog: pytest.LogCaptureFixture
-) -> None:
-    row = make_row()
-    sink = LogSink("log", {"LOGGER": "shop.signals", "LEVEL": "WARNING"})
-    with caplog.at_level(logging.WARNING, "shop.signals"):
-        sink.store([row, make_row()])
-        sink.resolve([Resolution(row.recorder, 1, 2, row.trace_id, "default", COMMITTED)])
-    assert {(record.name, record.levelname) for record in caplog.records} == {
-        ("shop.signals", "WARNING")
-    }
-    first, _, resolved = [json.loads(record.getMessage()) for record in caplog.records]
-    assert first["signal"] == "post_save"
-    assert first["arguments"] == json.loads(row.arguments)
-    assert first["recorder"] == str(row.recorder)
-    assert (resolved["first"], resolved["last"], resolved["outcome"]) == (1, 2, COMMITTED)
-
-
-# Making them
-
-
-@pytest.mark.parametrize(
-    ("backend", "options"),
-    [
-        ("database.DatabaseSink", {"ALIAS": "other"}),
-        ("memory.MemorySink", {"LIMITS": 3}),
-        ("memory.MemorySink", {"LIMIT": 0}),
-        ("memory.MemorySink", {"LIMIT": "many"}),
-        ("log.LogSink", {"FILE": "events.log"}),
-        ("log.LogSink", {"LEVEL": "LOUD"}),
-    ],
-)
-def test_options_that_a_sink_does_not_know_are_refused(
-    backend: str, options: dict[str, Any]
-) -> None:
-    with pytest.raises(TypeError, match="sink takes"):
-        load("own", {"BACKEND": f"signals_demo.sinks.{backend}", "OPTIONS": options})
-
-
-def test_what_is_no_sink_is_refused() -> None:
-    with pytest.raises(TypeError, match="not a subclass"):
-        load("own", {"BACKEND": "datetime.date"})
-    with pytest.raises(ImportError):
-        load("own", {"BACKEND": "signals_demo.sinks.carrier.PigeonSink"})
-
-
-def test_a_sink_that_cannot_be_made_is_logged_and_the_others_are_made(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    backend = "signals_demo.sinks.memory.MemorySink"
-    with recorded(SINKS={"bad": {"BACKEND": "no.Sink"}, "good": {"BACKEND": backend}}):
-        (sink,) = configured()
-    assert isinstance(sink, MemorySink)
-    assert sink.alias == "good"
-    assert "'bad'" in caplog.text
-
-
-def test_without_sinks_there_is_the_database() -> None:
-    with recorded():
-        (sink,) = configured()
-    assert isinstance(sink, DatabaseSink)
-
-
-def test_a_sink_needs_to_store_and_nothing_else() -> None:
-    class Least(BaseSink):
-        def store(self, rows: Any) -> None:
-            raise NotReady
-
-    sink = Least("least", {})
-    sink.resolve([])
-    sink.close()
-    assert sink.check() == []
-    with pytest.raises(TypeError, match="abstract"):
-        BaseSink("none", {})  # type: ignore[abstract]
