@@ -76,8 +76,8 @@ def call_site(frame: FrameType | None) -> Site | None:
     return fallback
 
 
-# How far from the constructor `refresh_from_db()` is: from_db(), the iterables, get(); and some of
-# the project's.
+# How many calls away from the constructor `refresh_from_db()` is at most: there are from_db(), the
+# iterables, get(), and some of the project's.
 _NEAR = 9
 
 
@@ -131,11 +131,11 @@ _in_models: dict[str, bool] = {}
 
 
 def sending_frame(frame: FrameType | None) -> FrameType | None:
-    """Return the ORM function that sends a signal, from the receiver's frame; None if none does.
+    """Return the frame of the ORM function that sends a signal, or None if none does.
 
     It is not always the caller of `Signal.send`: that may be wrapped.
     """
-    if frame is not None and _in_models.get(frame.f_code.co_filename):  # but mostly it is
+    if frame is not None and _in_models.get(frame.f_code.co_filename):  # the usual case
         return frame
     for _ in range(8):
         if frame is None:

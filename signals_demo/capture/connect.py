@@ -36,14 +36,14 @@ class _Owner:
     """What the receivers of model signals are methods of: they live as long as it does."""
 
 
-_everyone = _Owner()
+_every_sender = _Owner()
 _UID = "signals_demo.{}".format
 _OWNER = "_signals_demo_owner"
 _connected: dict[str, Signal] = {}
 # What was connected before ours: with another setting ours must not come after others' receivers.
 _entries_before: dict[str, list[Entry]] = {}
 _model_receivers: dict[str, Receiver] = {}
-_chosen: WeakSet[type[Model]] = WeakSet()
+_connected_models: WeakSet[type[Model]] = WeakSet()
 
 
 def _model_receiver(name: str) -> Receiver:
@@ -55,7 +55,7 @@ def _model_receiver(name: str) -> Receiver:
 def _connect(signal: Signal, name: str) -> None:
     """Connect a receiver to a signal, for every sender."""
     if name in MODEL_SIGNALS:
-        receive: Receiver = MethodType(_model_receiver(name), _everyone)
+        receive: Receiver = MethodType(_model_receiver(name), _every_sender)
     else:
         receive = general_receiver(name, config())
     signal.connect(receive, weak=False, dispatch_uid=_UID(name))
@@ -64,25 +64,25 @@ def _connect(signal: Signal, name: str) -> None:
         receiver_list.move_after(signal, _UID(name), _entries_before[name])
 
 
-def _choose(model: type[Model]) -> None:
+def _connect_model(model: type[Model]) -> None:
     """Connect receivers for one model, if it is wanted, for as long as its class lives.
 
     Migrations make and drop thousands of classes. The receivers belong to the class's options
     and go with them; a strong reference from the signal would keep them all.
     """
-    if model in _chosen or model._meta.label in OWN_LABELS or not wanted(model):
+    if model in _connected_models or model._meta.label in OWN_LABELS or not wants_model(model):
         return
     owner = model._meta.__dict__[_OWNER] = _Owner()
     for name, signal in _model_signals():
         receive = MethodType(_model_receiver(name), owner)
         signal.connect(receive, sender=model, dispatch_uid=_UID(name))
-    _chosen.add(model)
+    _connected_models.add(model)
 
 
-def _choose_later(sender: type[Model], **kwargs: object) -> None:
-    """Choose a model that is made after the others (receiver of `class_prepared`)."""
+def _connect_later_model(sender: type[Model], **kwargs: object) -> None:
+    """Connect receivers for a model that is made later (receiver of `class_prepared`)."""
     try:
-        _choose(sender)
+        _connect_model(sender)
     except Exception:  # noqa: BLE001 - the project must not notice; `fault` logs
         fault("class_prepared")
 
@@ -95,7 +95,7 @@ def _model_signals() -> list[tuple[str, Signal]]:
     ]
 
 
-def wanted(model: type[Model]) -> bool:
+def wants_model(model: type[Model]) -> bool:
     """Return whether INCLUDE_MODELS and EXCLUDE_MODELS let a model's signals be recorded.
 
     A many-to-many table that Django made goes with the model that declares the field.
@@ -110,7 +110,7 @@ def wanted(model: type[Model]) -> bool:
     )
 
 
-def begin(before: Mapping[str, list[Entry]] | None = None) -> None:
+def start(before: Mapping[str, list[Entry]] | None = None) -> None:
     """Connect everything, each after what is given, and follow changes of the setting."""
     _entries_before.update(before or {})
     connect()
@@ -133,9 +133,9 @@ def connect() -> None:
             _connect(builtin.load(), name)
     connect_test_signals()
     if one_by_one and _model_signals():
-        class_prepared.connect(_choose_later, dispatch_uid=_UID("models"))
+        class_prepared.connect(_connect_later_model, dispatch_uid=_UID("models"))
         for model in apps.get_models(include_auto_created=True, include_swapped=True):
-            _choose(model)
+            _connect_model(model)
     for path in config().extra_signals:
         try:
             signal = import_string(path)
@@ -181,11 +181,11 @@ def disconnect() -> None:
     _model_receivers.clear()
     class_prepared.disconnect(dispatch_uid=_UID("models"))
     signals = [(name, catalog.built_in()[name].load()) for name in MODEL_SIGNALS]
-    for model in list(_chosen):
+    for model in list(_connected_models):
         for name, signal in signals:
             signal.disconnect(sender=model, dispatch_uid=_UID(name))
         model._meta.__dict__.pop(_OWNER, None)
-    _chosen.clear()
+    _connected_models.clear()
     transactions.uninstall()
     async_receivers.uninstall()
     fast_delete.uninstall()

@@ -12,7 +12,7 @@ from signals_demo.tracing.patches import Function, Patch
 
 
 def _others_listen(model: type[Model]) -> bool:
-    """Return whether a receiver that is not ours hears of this model's deletes."""
+    """Return whether a receiver that is not ours listens to this model's deletes."""
     return any(
         sender in (id(None), id(model)) and not str(uid).startswith("signals_demo.")
         for signal in (signals.pre_delete, signals.post_delete)

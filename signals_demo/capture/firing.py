@@ -4,7 +4,7 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 from signals_demo.capture.call_sites import call_site
-from signals_demo.capture.recorder import here, record
+from signals_demo.capture.recorder import current_scope, record
 from signals_demo.conf import Config
 from signals_demo.serialize.arguments import Describer, Description, Named
 
@@ -28,6 +28,6 @@ class Firing(NamedTuple):
 def record_alone(firing: Firing) -> None:
     """Record a firing that is no part of a pair."""
     about = firing.description()
-    scope = here()
+    scope = current_scope()
     site = call_site(firing.frame) if firing.config.call_sites else None
     record(firing.name, scope.trace, about, scope.depth, site=site)

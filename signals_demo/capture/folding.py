@@ -32,7 +32,7 @@ def fold_of(trace: Trace, label: str, site: Site | None) -> Fold:
 
 def folded(fold: Fold, side: int) -> bool:
     """Count an init firing; return whether a run took it in, so that it needs no event."""
-    if observers:  # each firing is an event of its own
+    if observers:  # each firing has to be an event
         return False
     state = fold[side]
     if type(state) is FoldedEvent:

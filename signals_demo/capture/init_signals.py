@@ -19,8 +19,8 @@ from signals_demo.capture.folding import (
     folded,
     record_init,
 )
-from signals_demo.capture.recorder import close, enter, here
-from signals_demo.serialize import arguments, diff
+from signals_demo.capture.recorder import close_pair, current_scope, open_pair
+from signals_demo.serialize import diff, model_arguments
 from signals_demo.serialize.arguments import Named
 from signals_demo.serialize.model_info import ModelInfo
 from signals_demo.serialize.source import Site
@@ -45,7 +45,7 @@ class RowLoop(NamedTuple):
     info: ModelInfo
     site: Site
     calls: int
-    """How many calls up the stack it is, as `_calls_up_to` counts them."""
+    """How many calls up the stack the site is, as `_calls_up_to` counts them."""
     fold: Fold
 
     def is_running(self) -> bool:
@@ -73,7 +73,7 @@ def _calls_up_to(frame: FrameType) -> int:
 
 
 def on_pre_init(info: ModelInfo, named: Named, frame: FrameType | None) -> None:
-    scope = here(frame)
+    scope = current_scope(frame)
     trace = scope.trace
     site: Site | None
     refresh = None
@@ -90,10 +90,10 @@ def on_pre_init(info: ModelInfo, named: Named, frame: FrameType | None) -> None:
         trace.construction = frame, scope, fold, site, refresh
     if folded(fold, PRE_INIT):
         return
-    about = arguments.pre_init(info, named)
+    about = model_arguments.pre_init(info, named)
     record_init(fold, PRE_INIT, trace, info, about, scope.depth, site)
     if frame is not None:
-        enter(scope, frame, site)
+        open_pair(scope, frame, site)
 
 
 def on_post_init(info: ModelInfo, named: Named, frame: FrameType | None) -> None:
@@ -101,10 +101,10 @@ def on_post_init(info: ModelInfo, named: Named, frame: FrameType | None) -> None
     scope = current.get()
     begun: Construction | None = None if scope is None else scope.trace.construction
     if scope is None or begun is None or begun[0] is not frame:
-        scope = here(frame)
+        scope = current_scope(frame)
         begun = _unseen(info, scope, frame)
     else:
-        scope.trace.construction = None  # a frame must not outlive its call through us
+        scope.trace.construction = None  # a frame that is kept keeps its local variables
     trace = scope.trace
     _frame, outer, fold, site, refresh = begun
     if info.config.changes:
@@ -115,14 +115,14 @@ def on_post_init(info: ModelInfo, named: Named, frame: FrameType | None) -> None
         _find_request(trace, frame)
     depth, duration = scope.depth, None
     if scope is not outer and (pair := opened(scope, frame)) is not None:
-        depth, duration = pair.depth - 1, close(pair)
+        depth, duration = pair.depth - 1, close_pair(pair)
     if not folded(fold, POST_INIT):
-        about = arguments.post_init(info, instance)
+        about = model_arguments.post_init(info, instance)
         record_init(fold, POST_INIT, trace, info, about, depth, site, duration)
 
 
 def _unseen(info: ModelInfo, scope: Scope, frame: FrameType | None) -> Construction:
-    """Find out what a pre_init would have: it was not seen, or other signals came after it."""
+    """Find what a pre_init would have found: there was none, or other signals came after it."""
     site, _outer, refresh = init_site(frame)
     pair = opened(scope, frame)
     site = pair.site if pair else site if info.config.call_sites else None

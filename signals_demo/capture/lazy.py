@@ -37,7 +37,7 @@ def start() -> None:
     if not _can_wait():
         from signals_demo.capture import connect
 
-        connect.begin()
+        connect.start()
         return
     _is_waiting = True
     for name, builtin in catalog.built_in().items():
@@ -55,7 +55,7 @@ def load() -> None:
     from signals_demo.capture import connect
 
     setting_changed.disconnect(dispatch_uid=_UID)
-    connect.begin(_entries_before)
+    connect.start(_entries_before)
     _entries_before.clear()
 
 

@@ -8,9 +8,16 @@ from types import FrameType
 
 from signals_demo.capture.call_sites import call_site
 from signals_demo.capture.init_signals import on_post_init, on_pre_init, remember_init
-from signals_demo.capture.recorder import close, end_member, enter, here, record, start_member
+from signals_demo.capture.recorder import (
+    close_pair,
+    current_scope,
+    end_member,
+    open_pair,
+    record,
+    start_member,
+)
 from signals_demo.catalog.outcomes import COMMITTED, OPEN
-from signals_demo.serialize import arguments, diff
+from signals_demo.serialize import diff, model_arguments
 from signals_demo.serialize.arguments import Description, Named
 from signals_demo.serialize.model_info import ModelInfo
 from signals_demo.serialize.source import Site
@@ -35,7 +42,7 @@ def _end(
     """Close a pair, if there is one. Return depth, call site and duration of its last event."""
     if pair is None:
         return scope.depth, _site(info, frame), None
-    return pair.depth - 1, pair.site, close(pair)
+    return pair.depth - 1, pair.site, close_pair(pair)
 
 
 def _done(about: Description) -> TransactionOutcome | None:
@@ -44,28 +51,28 @@ def _done(about: Description) -> TransactionOutcome | None:
 
 
 def on_pre_save(info: ModelInfo, named: Named, frame: FrameType | None) -> None:
-    scope = here(frame)
-    about = arguments.save(info, named)
+    scope = current_scope(frame)
+    about = model_arguments.save(info, named)
     connection = connection_to(about.database)
     outcome = outcome_on(connection)
     site = _site(info, frame)
     if frame is None:  # sent by hand: no save begins
         record("pre_save", scope.trace, about, scope.depth, site=site, outcome=outcome)
         return
-    pair = enter(scope, frame, site)
+    pair = open_pair(scope, frame, site)
     pair.connection = connection
     # Only made, not loaded: if it overwrites a row, what that held is unknown.
     pair.knows_row = not named["instance"]._state.adding
     if info.config.wants("post_save"):
-        # An outcome of its own: one save may fail while its transaction goes on.
+        # Not the transaction's outcome: a save may fail while its transaction goes on.
         outcome = pair.outcome = SaveOutcome(outcome, pair)
     record("pre_save", scope.trace, about, scope.depth, site=site, outcome=outcome or _UNKNOWN)
 
 
 def on_post_save(info: ModelInfo, named: Named, frame: FrameType | None) -> None:
-    scope = here(frame)
+    scope = current_scope(frame)
     pair = opened(scope, frame)
-    about = arguments.save(info, named)
+    about = model_arguments.save(info, named)
     outcome = outcome_on(connection_to(about.database) if pair is None else pair.connection)
     if pair is not None and pair.outcome is not None:
         pair.outcome.release() if outcome else pair.outcome.set(COMMITTED)
@@ -92,8 +99,8 @@ def remember_save(info: ModelInfo, named: Named, frame: FrameType | None) -> Non
 
 
 def on_pre_delete(info: ModelInfo, named: Named, frame: FrameType | None) -> None:
-    scope = here(frame)
-    about = arguments.delete(info, named)
+    scope = current_scope(frame)
+    about = model_arguments.delete(info, named)
     # One delete() sends all its pre_delete before its first post_delete: they are siblings.
     group = scope if frame and scope.key is frame else _open_group(info, scope, frame, about)
     outcome = outcome_on(group.connection) or _done(about)
@@ -104,14 +111,14 @@ def on_pre_delete(info: ModelInfo, named: Named, frame: FrameType | None) -> Non
 def _open_group(
     info: ModelInfo, scope: Scope, frame: FrameType | None, about: Description
 ) -> Scope:
-    group = enter(scope, frame, _site(info, frame))
+    group = open_pair(scope, frame, _site(info, frame))
     group.connection = connection_to(about.database)
     return group
 
 
 def on_post_delete(info: ModelInfo, named: Named, frame: FrameType | None) -> None:
-    scope = here(frame)
-    about = arguments.delete(info, named)
+    scope = current_scope(frame)
+    about = model_arguments.delete(info, named)
     changed = diff.of_delete(info, named["instance"]) if info.config.changes else "{}"
     group = opened(scope, frame)
     depth, site, duration = scope.depth, None, None
@@ -129,14 +136,14 @@ def on_post_delete(info: ModelInfo, named: Named, frame: FrameType | None) -> No
 
 
 def on_m2m_changed(info: ModelInfo, named: Named, frame: FrameType | None) -> None:
-    scope = here(frame)
-    about = arguments.m2m_changed(info, named)
+    scope = current_scope(frame)
+    about = model_arguments.m2m_changed(info, named)
     outcome = outcome_on(connection_to(about.database)) or _done(about)
     if str(named.get("action")).startswith("pre_"):
         site = _site(info, frame)
         record("m2m_changed", scope.trace, about, scope.depth, site=site, outcome=outcome)
         if frame is not None:
-            enter(scope, frame, site)
+            open_pair(scope, frame, site)
         return
     depth, site, duration = _end(info, opened(scope, frame), scope, frame)
     record(

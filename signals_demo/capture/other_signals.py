@@ -6,7 +6,14 @@ from django.core.management.sql import emit_pre_migrate_signal
 
 from signals_demo.capture.call_sites import find_frame
 from signals_demo.capture.firing import Firing, record_alone
-from signals_demo.capture.recorder import close, end_member, enter, here, record, start_member
+from signals_demo.capture.recorder import (
+    close_pair,
+    current_scope,
+    end_member,
+    open_pair,
+    record,
+    start_member,
+)
 from signals_demo.capture.request_signals import (
     on_auth,
     on_request_exception,
@@ -25,11 +32,11 @@ _NEAR = 6
 
 def on_task_started(firing: Firing) -> None:
     result = firing.named.get("task_result")
-    scope = here()
+    scope = current_scope()
     key = ("task", getattr(result, "id", ""))
     if scope.trace.origin in ("request", "block", "task", "test"):
         record(firing.name, scope.trace, firing.description(), scope.depth)
-        enter(scope, key)
+        open_pair(scope, key)
         return
     trace = Trace("task", task_name(result, redactor_of(firing.config)))
     record(firing.name, trace, firing.description(), 0)
@@ -37,32 +44,32 @@ def on_task_started(firing: Firing) -> None:
 
 
 def on_task_finished(firing: Firing) -> None:
-    pair = opened(here(), ("task", getattr(firing.named.get("task_result"), "id", "")))
+    pair = opened(current_scope(), ("task", getattr(firing.named.get("task_result"), "id", "")))
     if pair is None:
         record_alone(firing)
         return
-    duration = close(pair)
+    duration = close_pair(pair)
     record(firing.name, pair.trace, firing.description(), pair.depth - 1, duration=duration)
     if pair.trace.origin == "task":
         writer.notify()
 
 
 def on_pre_migrate(firing: Firing) -> None:
-    scope = here()
+    scope = current_scope()
     frame = find_frame(firing.frame, _EMIT_PRE_MIGRATE, _NEAR)
     if frame is None or not firing.config.wants("post_migrate"):
         record_alone(firing)
         return
     # All pre_migrate come before the first post_migrate: they are siblings, as deletes are.
     command = frame.f_back
-    group = scope if scope.key is command else enter(scope, command)
+    group = scope if scope.key is command else open_pair(scope, command)
     record(firing.name, scope.trace, firing.description(), group.depth - 1)
     start_member(group, firing.sender)
     writer.pause()
 
 
 def on_post_migrate(firing: Firing) -> None:
-    group: Scope | None = here()
+    group: Scope | None = current_scope()
     while group is not None and not (group.starts and firing.sender in group.starts):
         group = group.parent
     writer.resume()

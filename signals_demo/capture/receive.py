@@ -13,7 +13,7 @@ from signals_demo.capture.call_sites import sending_frame
 from signals_demo.capture.firing import Firing, record_alone
 from signals_demo.capture.model_signals import MODEL_SIGNALS, REMEMBERING
 from signals_demo.capture.other_signals import HANDLERS
-from signals_demo.capture.recorder import here, record
+from signals_demo.capture.recorder import current_scope, record
 from signals_demo.capture.request_signals import in_poll
 from signals_demo.conf import Config
 from signals_demo.faults import fault
@@ -80,7 +80,7 @@ def _record_undescribed(name: str, sender: Any) -> None:
     """Record that a signal fired, where describing it failed: every firing is accounted for."""
     fault(name)
     try:
-        scope = here()
+        scope = current_scope()
         about = Description(sender_label(sender), encode({"…": "not described"}))
         record(name, scope.trace, about, scope.depth)
     except Exception:  # noqa: BLE001 - as above

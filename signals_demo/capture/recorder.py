@@ -1,4 +1,4 @@
-"""Makes events of firings: in which trace, in which order, how deep; and hands them over."""
+"""Makes an event of a firing, with its trace, its position and its depth, and hands it over."""
 
 import atexit
 import sys
@@ -18,22 +18,22 @@ from signals_demo.tracing.scope import Scope, current, opened
 from signals_demo.tracing.trace import Trace
 
 
-def here(frame: FrameType | None = None) -> Scope:
-    """Return where in which trace this code runs, leaving the pairs that can no longer close.
+def current_scope(frame: FrameType | None = None) -> Scope:
+    """Return where in which trace this code runs; leave the pairs that can no longer close.
 
-    `frame` is the function that sends the signal, if it is known: its own pair is open for sure.
+    `frame` is the function that sends the signal, if it is known: its pair is certainly open.
     """
     scope = current.get()
     if scope is None:
         scope = Scope(process_trace(), None)
         current.set(scope)
     while type(scope.key) is FrameType and scope.key is not frame and _is_over(scope):
-        scope = leave(scope)
+        scope = leave_pair(scope)
     return scope
 
 
 def _is_over(scope: Scope) -> bool:
-    """Return whether the function that opened this pair has ended: it is not on the stack.
+    """Return whether the function that sends this pair has ended: it has left the stack.
 
     The scope knows the thread of that stack. Its context may have been copied into this thread,
     or, under asyncio, have come back from there.
@@ -50,8 +50,8 @@ def _is_over(scope: Scope) -> bool:
     return True
 
 
-def leave(scope: Scope) -> Scope:
-    """Close a pair whose closing signal did not come: what it was about did not happen."""
+def leave_pair(scope: Scope) -> Scope:
+    """Close a pair whose closing signal did not come: the save or delete has failed."""
     # A thread that has gone may be a greenlet that is still there: its outcome is set when the
     # scope is collected.
     if scope.outcome is not None and (
@@ -63,24 +63,24 @@ def leave(scope: Scope) -> Scope:
     return parent
 
 
-def tidy() -> None:
+def leave_ended_pairs() -> None:
     """Leave the pairs of this context that can no longer close."""
     if current.get() is not None:
-        here()
+        current_scope()
 
 
-# After the last event of a process no other comes to do this. Runs before the writer's call.
-atexit.register(tidy)
+# The next event does this, but the last one of a process has none. Runs before the writer's.
+atexit.register(leave_ended_pairs)
 
 
-def enter(scope: Scope, key: object, site: Site | None = None) -> Scope:
+def open_pair(scope: Scope, key: object, site: Site | None = None) -> Scope:
     """Open a pair inside `scope`; `key` is how its closing signal will find it."""
     inner = Scope(scope.trace, scope, scope.depth + 1, key, site)
     current.set(inner)
     return inner
 
 
-def close(pair: Scope) -> int:
+def close_pair(pair: Scope) -> int:
     """Close a pair, and the ones left open inside it. Return how long it was open, in ns."""
     inner = current.get()
     if inner is pair or opened(inner, pair.key) is pair:
@@ -89,7 +89,7 @@ def close(pair: Scope) -> int:
                 inner.outcome.set(ROLLED_BACK)
             inner = inner.parent
         current.set(pair.parent)
-    pair.key = None  # a frame must not outlive its call through us
+    pair.key = None  # a frame that is kept keeps its local variables
     return perf_counter_ns() - pair.started
 
 
@@ -104,7 +104,7 @@ def end_member(group: Scope, member: object) -> int | None:
     starts = group.starts or {}
     started = starts.pop(member, None)
     if not starts:
-        close(group)
+        close_pair(group)
     return None if started is None else perf_counter_ns() - started
 
 

@@ -10,7 +10,7 @@ from django.http.response import HttpResponseBase
 
 from signals_demo.capture.call_sites import find_frame
 from signals_demo.capture.firing import Firing, record_alone
-from signals_demo.capture.recorder import close, here, record
+from signals_demo.capture.recorder import close_pair, current_scope, record
 from signals_demo.delivery.throttle import throttle
 from signals_demo.delivery.writer import writer
 from signals_demo.events import Attribution
@@ -65,7 +65,7 @@ def _leave_unfinished(firing: Firing) -> None:
     if find_frame(firing.frame, _GET_RESPONSE, sys.getrecursionlimit()) is None:
         _leave_poll(pair)
         throttle.end(pair)
-        close(pair)
+        close_pair(pair)
 
 
 def on_request_finished(firing: Firing) -> None:
@@ -79,10 +79,10 @@ def on_request_finished(firing: Firing) -> None:
     trace = pair.trace
     throttle.end(pair)
     if trace.is_poll:
-        close(pair)
+        close_pair(pair)
         return
     trace.let_go()
-    duration = close(pair)
+    duration = close_pair(pair)
     record(firing.name, trace, firing.description(), 0, duration=duration)
     if trace.stored_without_actor and trace.actor is not None:
         writer.put_actor(Attribution(writer.recorder, trace.trace_id, *trace.actor))
@@ -116,7 +116,7 @@ def _of_context() -> Scope | None:
 
 def on_request_exception(firing: Firing) -> None:
     request = firing.named.get("request")
-    scope = here()
+    scope = current_scope()
     if scope.trace.origin != "request":
         # Under ASGI the exception may arrive in a thread that knows nothing of the request.
         scope = getattr(request, "__dict__", {}).get("scope", {}).get(SCOPE_KEY, scope)
@@ -125,7 +125,7 @@ def on_request_exception(firing: Firing) -> None:
 
 
 def on_auth(firing: Firing) -> None:
-    trace = here().trace
+    trace = current_scope().trace
     trace.learn_of(firing.named.get("request"))
     if firing.name != "user_login_failed":
         trace.actor = actor_of(firing.named.get("user")) or trace.actor

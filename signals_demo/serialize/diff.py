@@ -1,8 +1,8 @@
-"""What a save changed, told without a query from what the instance was loaded with.
+"""What a save changed, without a query: by comparing with what the instance was loaded with.
 
 The loaded values are kept on `instance._state`, frozen where they could be changed in place.
-They go where the instance goes, but for a pickle: it does not grow, and what is read back from
-it has unknown old values.
+They go where the instance goes, except into a pickle: it does not grow, and what is read from it
+has unknown old values.
 """
 
 import datetime
@@ -32,7 +32,7 @@ class _Missing:
 
 
 _DEFERRED: Any = _Missing()  # never loaded
-_UNKNOWN: Any = _Missing()  # whatever the database holds, it is not what the instance does
+_UNKNOWN: Any = _Missing()  # the database may hold another value than the instance
 
 
 class Loaded(tuple[Any, ...]):
@@ -181,8 +181,8 @@ def of_save(
 ) -> Text:
     """Return `{field: [old, new]}` for a save that has just been done, and remember it.
 
-    As text of JSON. A create changes every field from null; with `before` None the old values are
-    unknown, and nothing is told.
+    The result is JSON text. A create changes every field from null. With `before` None the old
+    values are unknown, and the result is empty.
     """
     current = _current(info, instance)
     written = range(len(info.names)) if update_fields is None else _indexes(info, update_fields)
@@ -213,7 +213,7 @@ def _created(info: ModelInfo, current: Sequence[Any], written: Iterable[int]) ->
 
 
 def remember_save(info: ModelInfo, instance: Model, update_fields: Collection[str] | None) -> None:
-    """Remember, of a save of which nothing is told, what the database has now."""
+    """Remember what the database has after a save of which no changes are reported."""
     written = None if update_fields is None else _indexes(info, update_fields)
     _keep(instance, loaded(instance), _current(info, instance), written)
 

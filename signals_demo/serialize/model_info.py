@@ -45,7 +45,7 @@ class Frozen(bytes):
 
 
 def _copy(value: Any, depth: int = 0) -> Any:
-    """Copy containers, as plain ones; never hash what is in them: that may be host code."""
+    """Copy containers, as plain ones; hash nothing in them: that may be the project's code."""
     kind = type(value)
     if id(kind) in ATOMS or depth > _DEEP:
         return value

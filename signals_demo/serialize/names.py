@@ -82,3 +82,8 @@ def error_text(error: BaseException | None, mask: Redactor) -> str:
     parts = (str(jsonable(part, mask)) for part in _error_args(error)[:MAX_ERROR_ARGS])
     name = dotted(type(error)).removeprefix("builtins.")
     return cut(f"{name}: {mask.message(', '.join(parts))}".removesuffix(": "), 1800)
+
+
+def alias_of(using: Any) -> str:
+    """Return the alias of a database as a signal was sent it, or "" for anything else."""
+    return using if type(using) is str else ""

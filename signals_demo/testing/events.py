@@ -8,7 +8,7 @@ from typing import Any
 from signals_demo import catalog
 from signals_demo.capture import lazy
 from signals_demo.capture.connect import connect_test_signals, follow_test_run
-from signals_demo.capture.recorder import here, tidy
+from signals_demo.capture.recorder import current_scope, leave_ended_pairs
 from signals_demo.delivery.rows import row_of
 from signals_demo.delivery.writer import writer
 from signals_demo.events import Event, Row
@@ -94,7 +94,7 @@ class CapturedEvent:
         outcome = self._event.outcome
         if outcome is None or self._test is None:
             return ""
-        tidy()  # notes a save that has just failed
+        leave_ended_pairs()  # notes a save that has just failed
         return self._test.outcome_of(outcome)
 
 
@@ -103,7 +103,7 @@ class Firings:
 
     def __init__(self) -> None:
         self.events: list[CapturedEvent] = []
-        self.trace_id = here().trace.trace_id
+        self.trace_id = current_scope().trace.trace_id
         """The trace of the test itself."""
 
     def begin(self) -> None:

@@ -10,7 +10,7 @@ from django.dispatch import Signal
 from django.utils.module_loading import import_string
 
 from signals_demo import catalog
-from signals_demo.capture.connect import wanted
+from signals_demo.capture.connect import wants_model
 from signals_demo.capture.model_signals import MODEL_SIGNALS
 from signals_demo.catalog.outcomes import COMMITTED, OPEN, ROLLED_BACK
 from signals_demo.catalog.types import Family
@@ -145,7 +145,7 @@ def require_recorded(label: str, signals: Iterable[str]) -> None:
     if label in OWN_LABELS:
         raise ValueError(f"{label} is part of the log: its signals are not recorded.")
     model = model_named(label)
-    if model is not None and not wanted(model):
+    if model is not None and not wants_model(model):
         raise ValueError(
             f"{label} is not recorded: SIGNALS_DEMO leaves it out "
             "(see INCLUDE_MODELS and EXCLUDE_MODELS)."

@@ -35,7 +35,7 @@ from django.test.utils import isolate_apps
 
 from project.playground.models import Author, Book, Order, Tag
 from signals_demo import suppress, trace
-from signals_demo.capture.recorder import here
+from signals_demo.capture.recorder import current_scope
 from signals_demo.events import Row
 from signals_demo.faults import faults
 from signals_demo.models import SignalEvent
@@ -497,7 +497,7 @@ def test_scopes_do_not_pile_up() -> None:
             scope = scope.parent
         return depth
 
-    here()
+    current_scope()
     before = deep()
     for number in range(50):
         with pytest.raises(IntegrityError):
@@ -505,7 +505,7 @@ def test_scopes_do_not_pile_up() -> None:
         Author.objects.create(name=str(number)).delete()
         with trace("block"):
             Author()
-    here()
+    current_scope()
     assert deep() == before
 
 
@@ -519,7 +519,7 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     def refuse(*args: Any) -> None:
         raise ArithmeticError("no words for it")
 
-    monkeypatch.setattr("signals_demo.serialize.arguments.save", refuse)
+    monkeypatch.setattr("signals_demo.serialize.model_arguments.save", refuse)
     faults.clear()
     yield
     faults.clear()
@@ -598,7 +598,7 @@ def test_a_fault_with_a_new_model_is_kept_from_the_host(monkeypatch: pytest.Monk
 
     faults.clear()
     with recorded(STRICT=False, EXCLUDE_MODELS=["auth.User"]):
-        monkeypatch.setattr("signals_demo.capture.connect.wanted", refuse)
+        monkeypatch.setattr("signals_demo.capture.connect.wants_model", refuse)
 
         class Made(Model):  # noqa: DJ008
             class Meta:

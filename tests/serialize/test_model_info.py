@@ -10,6 +10,7 @@ from django.test import override_settings
 from django.test.utils import isolate_apps
 
 from project.playground.models import Book
+from signals_demo.conf import config
 from signals_demo.models import SignalEvent
 from signals_demo.serialize.model_info import Frozen, freeze_container, info_of, model_named
 
@@ -25,14 +26,14 @@ def test_what_names_no_model_finds_none(label: Any) -> None:
 
 
 def test_secrets_are_known_by_the_name_of_their_field() -> None:
-    user = info_of(User)
+    user = info_of(User, config())
     assert user.secret_names == {"password"}
     assert "username" in user.plain_names
     assert not user.key_is_secret
 
 
 def test_a_session_s_key_is_a_secret() -> None:
-    session = info_of(Session)
+    session = info_of(Session, config())
     assert session.key_is_secret
     assert session.secret_names >= {"pk", "session_key"}
 
@@ -51,20 +52,20 @@ def test_a_reference_to_a_secret_is_one() -> None:
         class Meta:
             app_label = "tests"
 
-    assert info_of(Use).secret_names == {"what", "what_id"}
+    assert info_of(Use, config()).secret_names == {"what", "what_id"}
 
 
 def test_our_own_models_are_ignored() -> None:
-    assert info_of(SignalEvent).ignored
-    assert not info_of(Book).ignored
+    assert info_of(SignalEvent, config()).ignored
+    assert not info_of(Book, config()).ignored
 
 
 def test_it_is_kept_until_the_setting_changes() -> None:
-    before = info_of(Group)
-    assert info_of(Group) is before
+    before = info_of(Group, config())
+    assert info_of(Group, config()) is before
     with override_settings(SIGNALS_DEMO={"REDACT": ["name"]}):
-        assert info_of(Group).secret_names == {"name"}
-    assert info_of(Group).secret_names == set()
+        assert info_of(Group, config()).secret_names == {"name"}
+    assert info_of(Group, config()).secret_names == set()
 
 
 @pytest.mark.parametrize("value", [[1, [2]], {"a": {"b": []}}, {1, 2}, (1, [2])])

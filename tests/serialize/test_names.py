@@ -10,7 +10,8 @@ from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.db.models import Model
 
-from signals_demo.serialize.model_info import info_of
+from signals_demo.conf import config
+from signals_demo.serialize.model_info import info_of, redactor
 from signals_demo.serialize.names import error_text, key_of, key_text, sender_label
 from signals_demo.serialize.redaction import MASK
 
@@ -68,9 +69,9 @@ def test_a_long_key_is_cut() -> None:
 
 
 def test_a_key_that_gives_access_is_masked() -> None:
-    assert key_of(Session(pk="secret"), info_of(Session)) == (f'"{MASK}"', MASK)
-    assert key_of(User(pk=5), info_of(User)) == (5, 5)
-    assert key_of(User(), info_of(User)) == ("null", "")
+    assert key_of(Session(pk="secret"), info_of(Session, config())) == (f'"{MASK}"', MASK)
+    assert key_of(User(pk=5), info_of(User, config())) == (5, 5)
+    assert key_of(User(), info_of(User, config())) == ("null", "")
 
 
 @pytest.mark.parametrize(
@@ -83,10 +84,10 @@ def test_a_key_that_gives_access_is_masked() -> None:
     ],
 )
 def test_an_error_is_its_type_and_its_message(error: BaseException | None, text: str) -> None:
-    assert error_text(error) == text
+    assert error_text(error, redactor()) == text
 
 
 def test_a_long_error_is_cut() -> None:
-    text = error_text(ValueError("x" * 10_000))
+    text = error_text(ValueError("x" * 10_000), redactor())
     assert text.startswith("ValueError: xxx")
     assert text.endswith("… (10,000 characters)")
