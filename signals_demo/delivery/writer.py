@@ -45,6 +45,7 @@ class Writer:
         self.recorder = uuid4()
         self.numbers = count(1)
         self.buffer = Buffer()
+        self._items = self.buffer.items
         self.journaling = Journaling(self.recorder, self.buffer)
         self.pipeline = Pipeline(self.recorder, self.numbers, self.buffer, self.journaling)
         self.worker = Worker(self.pipeline, on_start=_shut_down_with_multiprocessing)
@@ -63,7 +64,7 @@ class Writer:
             if self.buffer.items and self.worker.is_asleep:
                 self.worker.wake()
             return
-        items = self.buffer.items
+        items = self._items
         if now.journal_dir is None:
             items.append(event)
         else:
@@ -71,12 +72,11 @@ class Writer:
         waiting = len(items)
         if waiting > now.buffer_limit:
             self.buffer.drop_oldest()
-        worker = self.worker
-        if worker.is_asleep:
-            if worker.is_in_use or not event.is_passive:
-                worker.wake()
+        if self.worker.is_asleep:
+            if self.worker.is_in_use or not event.is_passive:
+                self.worker.wake()
         elif waiting == now.batch_size:
-            worker.hurry()
+            self.worker.hurry()
 
     def put_folded(self, folded: FoldedEvent) -> None:
         """Take a folded event, which grows until the worker takes it."""
