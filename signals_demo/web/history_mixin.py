@@ -42,12 +42,12 @@ class SignalHistoryMixin(AnyModelAdmin):
         """Show what the object has been through, if Django and the permission allow it."""
         response = super().history_view(request, object_id, extra_context)
         if isinstance(response, TemplateResponse) and may_read(request.user):
-            instance = self._shown(request, object_id, response)
+            instance = self._instance(request, object_id, response)
             if instance is not None:
                 self._add_signals(request, response, instance)
         return response
 
-    def _shown(
+    def _instance(
         self, request: HttpRequest, object_id: str, response: TemplateResponse
     ) -> Model | None:
         """Return the object of a page, which another package's page may call as it likes."""

@@ -28,7 +28,7 @@ class SidebarFilter(admin.SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
         value = self.value()
-        return self.filter.choices() or ([] if value is None else [(value, self._shown(value))])
+        return self.filter.choices() or ([] if value is None else [(value, self._label(value))])
 
     def queryset(
         self, request: HttpRequest, queryset: QuerySet[SignalEvent]
@@ -43,7 +43,7 @@ class SidebarFilter(admin.SimpleListFilter):
             yield {
                 "selected": True,
                 "query_string": changelist.get_query_string({self.filter.name: value}),
-                "display": self._shown(value),
+                "display": self._label(value),
             }
 
     @property
@@ -51,7 +51,7 @@ class SidebarFilter(admin.SimpleListFilter):
         """Return whether the choices are shown unasked."""
         return self.filter.name not in _FOLDED or self.value() is not None
 
-    def _shown(self, value: str) -> str:
+    def _label(self, value: str) -> str:
         return in_short(period(value)) if self.filter.name == "time" else value
 
 

@@ -28,7 +28,7 @@ FEWEST = 6
 
 
 @dataclass(slots=True)
-class Row:
+class TraceRow:
     """A line of the page: a pair, or an event that is alone.
 
     `last` is the closing event of a pair, and of any other row its one event. `badges` are its
@@ -41,7 +41,7 @@ class Row:
     last: EventNode
     bar: Bar
     began: str
-    children: list["Row | Repeats"]
+    children: list["TraceRow | Repeats"]
     badges: list[tuple[EventNode, str, str]]
     site: str = ""
     """The line of code that made it fire, where it is not the same as that of the row above."""
@@ -137,7 +137,7 @@ class Repeats:
     """Rows that are collapsed: further iterations of a loop."""
 
     count: int
-    rows: list[Row]
+    rows: list[TraceRow]
     names: list[str]
 
     @property
@@ -150,12 +150,12 @@ class Repeats:
         return _set_sites(self.rows, above)
 
     @property
-    def bars(self) -> list[Row]:
+    def bars(self) -> list[TraceRow]:
         """Return its rows for their bars, but one where many coincide."""
         return list({row.bar: row for row in self.rows}.values())
 
     @property
-    def undone(self) -> Row | None:
+    def undone(self) -> TraceRow | None:
         """Return a row of which the database kept nothing, if there is one."""
         return next((row for row in self.rows if row.is_undone), None)
 
@@ -194,19 +194,19 @@ class RowBuilder:
     scale: Scale
     address: Callable[[int], str]
 
-    def rows(self, nodes: Iterable[EventNode]) -> list[Row | Repeats]:
+    def rows(self, nodes: Iterable[EventNode]) -> list[TraceRow | Repeats]:
         """Return the rows of a forest."""
         rows = self._rows(nodes)
         _set_sites(rows, "")
         return rows
 
-    def _rows(self, nodes: Iterable[EventNode]) -> list[Row | Repeats]:
+    def _rows(self, nodes: Iterable[EventNode]) -> list[TraceRow | Repeats]:
         return collapsed([self._row(node) for node in nodes])
 
-    def _row(self, node: EventNode) -> Row:
+    def _row(self, node: EventNode) -> TraceRow:
         span = span_of(node)
         halves = [node, node.closing] if node.closing else [node]
-        return Row(
+        return TraceRow(
             node,
             halves[-1],
             self.scale.bar(span),
@@ -222,17 +222,17 @@ def _name(half: EventNode) -> str:
     return f"{half.name} {action}" if half.event.signal == "m2m_changed" else half.name
 
 
-def _set_sites(rows: Iterable[Row | Repeats], above: str) -> str:
+def _set_sites(rows: Iterable[TraceRow | Repeats], above: str) -> str:
     """Give the rows their lines of code, and return the last one."""
     for row in rows:
         above = row.set_sites(above)
     return above
 
 
-def collapsed(rows: Sequence[Row]) -> list["Row | Repeats"]:
+def collapsed(rows: Sequence[TraceRow]) -> list["TraceRow | Repeats"]:
     """Return the rows, with a `Repeats` for all but the first iterations of each long loop."""
     kinds = [row.kind for row in rows]
-    shown: list[Row | Repeats] = []
+    shown: list[TraceRow | Repeats] = []
     place = 0
     while place < len(rows):
         body, iterations = _loop_at(kinds, place)

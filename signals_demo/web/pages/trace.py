@@ -16,7 +16,7 @@ from signals_demo.query.trace_parts import OVERVIEW, START, Part
 from signals_demo.web.links import FROM_VAR
 from signals_demo.web.page import EVENT, LIST, LogAdmin, render
 from signals_demo.web.trace_links import HIDDEN, INITS_VAR, TraceLinks
-from signals_demo.web.trace_rows import Repeats, Row, RowBuilder, spans_of
+from signals_demo.web.trace_rows import Repeats, RowBuilder, TraceRow, spans_of
 from signals_demo.web.trace_summary import TraceSummary
 from signals_demo.web.tree import tree_of_pairs
 from signals_demo.web.waterfall import Scale, Span
@@ -93,7 +93,7 @@ class Unit:
     """A unit of work; those that came with one and the same `traceparent` share a trace."""
 
     lead: SignalEvent
-    rows: list[Row | Repeats]
+    rows: list[TraceRow | Repeats]
 
 
 @dataclass(frozen=True, slots=True)
