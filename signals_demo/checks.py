@@ -152,7 +152,7 @@ def _changes() -> Iterator[CheckMessage]:
 def _asgi() -> Iterator[CheckMessage]:
     if getattr(settings, "ASGI_APPLICATION", None) and MIDDLEWARE not in settings.MIDDLEWARE:
         yield Warning(
-            "Under ASGI, events may lack the request in which their signal fired.",
+            "Under ASGI, the actor of a request may be unknown.",
             hint=f"Add {MIDDLEWARE!r} to MIDDLEWARE.",
             id="signals_demo.W002",
         )

@@ -56,5 +56,5 @@ class SignalTraceMiddleware:
 
 
 def _silence(scope: Scope | None) -> AbstractContextManager[None]:
-    """Return what a request is served within: the live page's asking for news goes unrecorded."""
-    return suppress() if scope is not None and scope.trace.is_poll else nullcontext()
+    """Return what a request is served within: nothing is recorded in those that are ignored."""
+    return suppress() if scope is not None and scope.trace.is_ignored else nullcontext()

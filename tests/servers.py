@@ -1,5 +1,6 @@
 """Real servers in processes of their own, for tests that come in from outside."""
 
+import asyncio
 import os
 import pwd
 import shutil
@@ -10,7 +11,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
+
+from django.core.handlers.asgi import ASGIHandler
 
 from tests.recording import Project
 
@@ -253,3 +256,30 @@ class Cluster:
         ) as opened:
             cursor = opened.execute(sql)  # type: ignore[call-overload]
             return cursor.fetchall() if cursor.description else []
+
+
+async def serve_asgi(
+    *paths: str,
+    status: int = 200,
+    stays: bool = True,
+    headers: Sequence[tuple[bytes, bytes]] = (),
+) -> None:
+    """Have requests served one after the other in this process, as an ASGI server has.
+
+    A client that does not stay has gone before there is an answer.
+    """
+    for path in paths:
+        messages: list[Any] = [{"type": "http.request", "body": b""}]
+        if not stays:
+            messages.append({"type": "http.disconnect"})
+
+        async def receive(messages: list[Any] = messages) -> Any:
+            if not messages:
+                await asyncio.sleep(60)  # Django stops waiting for it
+            return messages.pop(0)
+
+        async def send(message: Any) -> None:
+            assert message.get("status", status) == status
+
+        scope = {"type": "http", "method": "GET", "path": path, "query_string": b""}
+        await ASGIHandler()(scope | {"headers": headers}, receive, send)

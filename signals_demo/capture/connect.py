@@ -21,6 +21,7 @@ from signals_demo import catalog
 from signals_demo.capture import fast_delete
 from signals_demo.capture.model_signals import MODEL_SIGNALS, REMEMBERING
 from signals_demo.capture.receive import Receiver, general_receiver, model_receiver
+from signals_demo.capture.request_signals import EDGES
 from signals_demo.catalog import receiver_list
 from signals_demo.catalog.receiver_list import Entry, TakenOut
 from signals_demo.catalog.types import Family
@@ -129,7 +130,8 @@ def connect() -> None:
     one_by_one = config().include_models is not None or config().exclude_models
     for name, builtin in catalog.built_in().items():
         left_for_later = builtin.family == Family.TEST or (one_by_one and name in MODEL_SIGNALS)
-        if config().wants(name) and not left_for_later:
+        is_needed = config().wants(name) or (name in EDGES and config().exclude_paths)
+        if is_needed and not left_for_later:
             _connect(builtin.load(), name)
     connect_test_signals()
     if one_by_one and _model_signals():

@@ -52,6 +52,8 @@ def record_init(
     duration: int | None = None,
 ) -> None:
     """Hand over the event of an init firing that was not folded."""
+    if trace.is_ignored:  # as in `record()`
+        return
     event = event_of(_NAMES[side], trace, about, depth, site, duration, None, "{}")
     state = fold[side]
     limit = info.config.fold_after

@@ -14,7 +14,7 @@ from signals_demo.capture.firing import Firing, record_alone
 from signals_demo.capture.model_signals import MODEL_SIGNALS, REMEMBERING
 from signals_demo.capture.other_signals import HANDLERS
 from signals_demo.capture.recorder import current_scope, record
-from signals_demo.capture.request_signals import in_poll
+from signals_demo.capture.request_signals import EDGES
 from signals_demo.conf import Config
 from signals_demo.faults import fault
 from signals_demo.serialize import arguments
@@ -22,6 +22,7 @@ from signals_demo.serialize.arguments import Description
 from signals_demo.serialize.model_info import OWN_LABELS, info_of
 from signals_demo.serialize.names import sender_label
 from signals_demo.serialize.text import encode
+from signals_demo.tracing import ignored
 from signals_demo.tracing.scope import silent
 from signals_demo.tracing.test_runs import listening
 
@@ -61,10 +62,10 @@ def general_receiver(name: str, config: Config) -> Receiver:
     """Return the receiver of a signal that is not about a model's instances."""
     describer = arguments.OTHERS.get(name, arguments.any_signal)
     handle = HANDLERS.get(name, record_alone)
-    may_end_poll = name in ("request_started", "request_finished")
+    is_edge = name in EDGES
 
     def receive(sender: Any, **named: Any) -> None:
-        if (silent.get() and not (may_end_poll and in_poll())) or not listening():
+        if (silent.get() and not (is_edge and ignored.is_here())) or not listening():
             return
         try:
             named.pop("signal", None)

@@ -12,6 +12,7 @@ from signals_demo.events import Event
 from signals_demo.serialize.arguments import Description
 from signals_demo.serialize.source import Site
 from signals_demo.serialize.text import Text
+from signals_demo.tracing import asgi, ignored
 from signals_demo.tracing.origins import process_trace
 from signals_demo.tracing.outcomes import TransactionOutcome
 from signals_demo.tracing.scope import Scope, current, opened
@@ -24,12 +25,20 @@ def current_scope(frame: FrameType | None = None) -> Scope:
     `frame` is the function that sends the signal, if it is known: its pair is certainly open.
     """
     scope = current.get()
-    if scope is None:
-        scope = Scope(process_trace(), None)
-        current.set(scope)
+    if scope is None or (asgi.is_used and scope.parent is None and scope.key is None):
+        scope = _outermost(scope)
     while type(scope.key) is FrameType and scope.key is not frame and _is_over(scope):
         scope = leave_pair(scope)
     return scope
+
+
+def _outermost(scope: Scope | None) -> Scope:
+    """Return the scope of code that no pair is open around: that of its request, if it has one."""
+    found = asgi.find() or scope or Scope(process_trace(), None)
+    if found is not scope:
+        ignored.begin(found.trace)
+        current.set(found)
+    return found
 
 
 def _is_over(scope: Scope) -> bool:
@@ -137,6 +146,8 @@ def record(
     changes: Text = "{}",
 ) -> None:
     """Hand over the event of one firing."""
+    if trace.is_ignored:  # only now has this context found its request
+        return
     if trace.folds:  # another signal ends them
         trace.folds.clear()
         trace.construction = trace.loop = None

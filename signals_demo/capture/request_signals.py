@@ -2,9 +2,7 @@
 
 import sys
 import threading
-from weakref import WeakKeyDictionary
 
-from asgiref.sync import SyncToAsync, ThreadSensitiveContext
 from django.core.handlers.base import BaseHandler
 from django.http.response import HttpResponseBase
 
@@ -14,23 +12,17 @@ from signals_demo.capture.recorder import close_pair, current_scope, record
 from signals_demo.delivery.throttle import throttle
 from signals_demo.delivery.writer import writer
 from signals_demo.events import Attribution
-from signals_demo.tracing import origins
-from signals_demo.tracing.scope import SCOPE_KEY, Scope, current, opened, silent
+from signals_demo.tracing import asgi, ignored, origins
+from signals_demo.tracing.scope import REQUEST, SCOPE_KEY, Scope, current, opened
 from signals_demo.tracing.trace import actor_of
 
 _CLOSE = HttpResponseBase.close.__code__
 _GET_RESPONSE = BaseHandler.get_response.__code__
 
-_REQUEST = "request"
+EDGES = ("request_started", "request_finished")
+"""What begins and ends a request: of one that is ignored, they are handled nevertheless."""
+
 _NO_THREAD = 0
-
-# Under ASGI each request has a context object of asgiref's, which every thread and task that
-# works for it can see.
-_requests: WeakKeyDictionary[ThreadSensitiveContext, Scope] = WeakKeyDictionary()
-
-
-def _asgi_context() -> ThreadSensitiveContext | None:
-    return SyncToAsync.thread_sensitive_context.get(None)
 
 
 def on_request_started(firing: Firing) -> None:
@@ -40,45 +32,53 @@ def on_request_started(firing: Firing) -> None:
         _leave_unfinished(firing)
     else:
         trace = origins.asgi_trace(scope)
-    if trace.is_poll:
-        silent.set(silent.get() + 1)
-    else:
+    if trace.is_ignored:
+        ignored.begin(trace)
+    elif firing.config.wants(firing.name):
         record(firing.name, trace, firing.description(), 0)
-    pair = Scope(trace, current.get(), 1, _REQUEST)
+    else:
+        return
+    around = current.get()
+    if opened(around, REQUEST) is None:
+        around = asgi.find() or around
+    pair = Scope(trace, around, 1, REQUEST)
     current.set(pair)
     throttle.begin(pair)
     if scope is not None:
         # A context variable set in a receiver may not reach the view.
         scope[SCOPE_KEY] = pair
         pair.thread = _NO_THREAD
-        context = _asgi_context()
-        if context is not None:
-            _requests[context] = pair
+        asgi.remember(pair)
 
 
 def _leave_unfinished(firing: Firing) -> None:
     """Leave the thread's request before, whose response the server never closed."""
-    pair = opened(current.get(), _REQUEST)
+    pair = opened(current.get(), REQUEST)
     if pair is None or pair.thread != threading.get_ident():
         return
     # Inside a view, as the test client is there, another request may begin and end.
     if find_frame(firing.frame, _GET_RESPONSE, sys.getrecursionlimit()) is None:
-        _leave_poll(pair)
+        ignored.end(pair.trace)
         throttle.end(pair)
         close_pair(pair)
 
 
 def on_request_finished(firing: Firing) -> None:
-    pair = opened(current.get(), _REQUEST)
+    pair = opened(current.get(), REQUEST)
     if pair is not None:
-        _leave_poll(pair)
-    pair = pair or _of_response(firing) or _of_context()
+        ignored.end(pair.trace)
+    # The last is an ASGI request that ends without a response, because its client has gone.
+    pair = pair or _of_response(firing) or asgi.find()
+    is_ignored = pair is not None and pair.trace.is_ignored
+    if not (is_ignored or firing.config.wants(firing.name)):
+        return
     if pair is None:
         record_alone(firing)
         return
     trace = pair.trace
     throttle.end(pair)
-    if trace.is_poll:
+    asgi.forget(pair)
+    if is_ignored:
         close_pair(pair)
         return
     trace.let_go()
@@ -89,29 +89,11 @@ def on_request_finished(firing: Firing) -> None:
     writer.notify()
 
 
-def in_poll() -> bool:
-    """Return whether the live page asks for news here, of which only the end is handled."""
-    pair = opened(current.get(), _REQUEST)
-    return pair is not None and pair.trace.is_poll
-
-
-def _leave_poll(pair: Scope) -> None:
-    """Record again in this context, if it was this request that kept it from it."""
-    if pair.trace.is_poll:
-        silent.set(max(silent.get() - 1, 0))
-
-
 def _of_response(firing: Firing) -> Scope | None:
     """Return the request of the response that is being closed: the middleware noted it there."""
     frame = find_frame(firing.frame, _CLOSE)
     response = frame.f_locals.get("self") if frame else None
     return getattr(response, "__dict__", {}).get(SCOPE_KEY)
-
-
-def _of_context() -> Scope | None:
-    """Return the ASGI request that ends without a response, because its client has gone."""
-    context = _asgi_context()
-    return None if context is None else _requests.pop(context, None)
 
 
 def on_request_exception(firing: Firing) -> None:

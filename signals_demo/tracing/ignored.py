@@ -8,6 +8,8 @@ from django.urls import Resolver404, resolve
 from django.utils.translation import get_language_from_path, override
 
 from signals_demo.conf import config
+from signals_demo.tracing.scope import REQUEST, current, opened, silent
+from signals_demo.tracing.trace import Trace
 
 ROUTE = "live/events/"
 NAME = "live_events"
@@ -23,6 +25,24 @@ def is_ignored(method: str, path: str, path_info: str) -> bool:
         return True
     # Every request comes by here; hardly any gets past this line.
     return path_info.endswith(_ENDING) and method in ("GET", "HEAD") and _leads_to_us(path_info)
+
+
+def begin(trace: Trace) -> None:
+    """Record nothing from here on in this context, if the trace is that of such a request."""
+    if trace.is_ignored:
+        silent.set(silent.get() + 1)
+
+
+def end(trace: Trace) -> None:
+    """Record again in this context, if this trace kept it from that."""
+    if trace.is_ignored:
+        silent.set(max(silent.get() - 1, 0))
+
+
+def is_here() -> bool:
+    """Return whether this code runs in such a request."""
+    pair = opened(current.get(), REQUEST)
+    return pair is not None and pair.trace.is_ignored
 
 
 def _leads_to_us(path_info: str) -> bool:

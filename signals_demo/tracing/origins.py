@@ -60,7 +60,7 @@ def wsgi_trace(environ: Environ) -> Trace:
         "request",
         f"{method} {path or '/'}",
         path_info=inside,
-        is_poll=is_ignored(method, path, inside),
+        is_ignored=is_ignored(method, path, inside),
         trace_id=trace_id_of(str(environ.get("HTTP_TRACEPARENT", ""))),
         remote_address=client_address(
             str(environ.get("REMOTE_ADDR", "")), str(environ.get("HTTP_X_FORWARDED_FOR", ""))
@@ -77,7 +77,7 @@ def asgi_trace(scope: ASGIScope) -> Trace:
         "request",
         f"{method} {path or '/'}",
         path_info=inside,
-        is_poll=is_ignored(method, path, inside),
+        is_ignored=is_ignored(method, path, inside),
         trace_id=trace_id_of(header_of(scope, b"traceparent")),
         remote_address=client_address(str(client[0]), header_of(scope, b"x-forwarded-for")),
     )

@@ -63,6 +63,9 @@ def opened(scope: Scope | None, key: object) -> Scope | None:
     return scope
 
 
+REQUEST = "request"
+"""The key of the pair that a request is."""
+
 # Where a request keeps its scope, for code that context variables do not reach.
 SCOPE_KEY = "signals_demo.scope"
 

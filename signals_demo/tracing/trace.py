@@ -46,8 +46,20 @@ class Trace:
     """One unit of work: a request, a command, a task, a `trace()` block, a thread."""
 
     __slots__ = (
-        "_name", "_path_info", "actor", "construction", "folds", "is_over", "is_poll", "loop",
-        "origin", "positions", "remote_address", "request", "stored_without_actor", "trace_id",
+        "_name",
+        "_path_info",
+        "actor",
+        "construction",
+        "folds",
+        "is_ignored",
+        "is_over",
+        "loop",
+        "origin",
+        "positions",
+        "remote_address",
+        "request",
+        "stored_without_actor",
+        "trace_id",
     )  # fmt: skip
 
     def __init__(
@@ -58,7 +70,7 @@ class Trace:
         trace_id: str = "",
         actor: Actor | None = None,
         remote_address: str = "",
-        is_poll: bool = False,
+        is_ignored: bool = False,
         path_info: str = "",
     ) -> None:
         self.origin = origin
@@ -70,7 +82,7 @@ class Trace:
         self.remote_address = remote_address
         self.request: Any = None
         self.is_over = False
-        self.is_poll = is_poll
+        self.is_ignored = is_ignored
         self.stored_without_actor = False
         self.positions = count(1)
         # Of `capture.init_signals`: its folds, the construction and the loop that go on.

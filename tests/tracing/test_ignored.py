@@ -10,6 +10,7 @@ from types import FrameType
 from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.conf import settings as django_settings
 from django.conf.urls.i18n import i18n_patterns
 from django.contrib import admin
@@ -26,6 +27,7 @@ from signals_demo.models import SignalEvent
 from signals_demo.tracing.ignored import is_ignored
 from tests.factories import UserFactory
 from tests.recording import recorded
+from tests.servers import serve_asgi
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -38,6 +40,12 @@ OWN = "signals_demo.middleware.SignalTraceMiddleware"
 def anything(request: HttpRequest, **captures: Any) -> HttpResponse:
     for _ in range(int(request.GET.get("tags", 1))):
         Tag()
+    return HttpResponse()
+
+
+async def anything_async(request: HttpRequest) -> HttpResponse:
+    Tag()
+    await sync_to_async(Tag)()
     return HttpResponse()
 
 
@@ -63,6 +71,8 @@ def streams(request: HttpRequest) -> StreamingHttpResponse:
 
 urlpatterns = [
     re_path("^fails/", fails),
+    path("async/", anything_async),
+    path("async/healthz", anything_async),
     path("asks/<path:path>", asks_itself),
     path("streams/", streams),
     path("admin/", admin.site.urls),
@@ -340,3 +350,29 @@ def test_nothing_of_an_excluded_request_is_recorded_under_asgi() -> None:
         assert origins() == ["GET /shop/cart/"]
     signals = set(SignalEvent.objects.values_list("signal", flat=True))
     assert {"request_started", "post_init", "request_finished"} <= signals
+
+
+@pytest.mark.parametrize("middleware", [[], [OWN]], ids=["without middleware", "with"])
+@pytest.mark.parametrize("prefix", ["", "/async"])
+def test_nothing_of_an_excluded_request_is_recorded_under_an_asgi_server(
+    middleware: list[str], prefix: str
+) -> None:
+    excluded, other = f"{prefix}/healthz", f"{prefix}/"
+    with recorded(EXCLUDE_PATHS=[excluded]), override_settings(MIDDLEWARE=middleware):
+        asyncio.run(serve_asgi(excluded, excluded))
+        assert origins() == []
+        asyncio.run(serve_asgi(excluded, other, excluded))
+        assert origins() == [f"GET {other}"]
+    signals = set(SignalEvent.objects.values_list("signal", flat=True))
+    assert {"request_started", "post_init", "request_finished"} <= signals
+
+
+def test_without_the_signals_of_requests_nothing_is_recorded_either(client: Client) -> None:
+    with recorded(SIGNALS=["pre_init", "post_init"], EXCLUDE_PATHS=["/healthz"]):
+        client.get("/healthz")
+        asyncio.run(serve_asgi("/healthz"))
+        assert origins() == []
+        client.get("/shop/")
+        assert origins() != []
+    names = set(SignalEvent.objects.values_list("signal", flat=True))
+    assert names - {"setting_changed", "connection_created"} == {"pre_init", "post_init"}
