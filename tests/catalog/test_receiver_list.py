@@ -1,102 +1,110 @@
-"""Where nobody wants events, as in most tests, the receivers are out of the way."""
+"""Receivers that are taken out of a signal, and put back in their order."""
 
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db.models import signals
-from django.test import override_settings
+from django.dispatch import Signal
 
-from project.playground.models import Author, Tag
-from signals_demo.testing import capture_signals
-from tests.recording import Project
-
-QUIET = [{}, {"EXCLUDE_MODELS": ["playground.Tag"]}]
-
-
-def ours() -> int:
-    return sum(
-        str(entry[0][0]).startswith("signals_demo.") for entry in signals.pre_init.receivers
-    )
+from signals_demo.catalog.receiver_list import (
+    Entry,
+    all_entries,
+    entries_before,
+    move_after,
+    put_back,
+    take_out,
+)
 
 
-@pytest.mark.parametrize("setting", QUIET, ids=repr)
-def test_receivers_rest_until_they_are_wanted(setting: dict[str, Any]) -> None:
-    with override_settings(SIGNALS_DEMO=setting):
-        with capture_signals():
-            before = list(signals.pre_init.receivers)
-            assert ours()
-        Author(pk=1)
-        assert not ours()
-        with capture_signals() as captured:
-            assert signals.pre_init.receivers == before
-            Author(pk=1)
-        assert captured.names == ["pre_init", "post_init"]
-        Author(pk=1)
-        assert not ours()
+def first(**kwargs: Any) -> None:
+    """Do nothing."""
 
 
-def test_they_come_back_in_their_places() -> None:
-    heard: list[str] = []
-
-    def listen(**kwargs: Any) -> None:
-        heard.append("other")
-
-    with override_settings(SIGNALS_DEMO={"SIGNALS": ["pre_init"]}):
-        with capture_signals():
-            signals.pre_init.connect(listen, sender=Tag)
-            order = [entry[0] for entry in signals.pre_init.receivers]
-        Tag()
-        assert [entry[0] for entry in signals.pre_init.receivers] == order[1:] != order
-        with capture_signals():
-            assert [entry[0] for entry in signals.pre_init.receivers] == order
-    signals.pre_init.disconnect(listen, sender=Tag)
-    assert heard == ["other"]
+def second(**kwargs: Any) -> None:
+    """Do nothing."""
 
 
-@pytest.mark.parametrize("setting", [*QUIET, {"ENABLED": False}], ids=repr)
-def test_another_setting_leaves_them_in_their_places(setting: dict[str, Any]) -> None:
-    def order() -> list[Any]:
-        with capture_signals():
-            return [entry[0] for entry in signals.pre_init.receivers]
+def third(**kwargs: Any) -> None:
+    """Do nothing."""
 
-    def listen(**kwargs: Any) -> None:
+
+@pytest.fixture
+def signal() -> Signal:
+    signal = Signal()
+    for receiver in (first, second, third):
+        signal.connect(receiver, dispatch_uid=receiver.__name__)
+    return signal
+
+
+def uids(entries: list[Entry]) -> list[str]:
+    return [entry[0][0] for entry in entries]
+
+
+def named(*names: str) -> Callable[[Entry], bool]:
+    return lambda entry: entry[0][0] in names
+
+
+def called(signal: Signal) -> list[str]:
+    return [receiver.__name__ for receiver, _response in signal.send(None)]
+
+
+def test_what_is_taken_out_is_not_called(signal: Signal) -> None:
+    called(signal)  # which fills the signal's cache
+    taken_out = take_out(signal, named("second"))
+    assert called(signal) == ["first", "third"]
+    put_back(signal, taken_out)
+    assert called(signal) == ["first", "second", "third"]
+
+
+def test_it_still_counts_as_connected(signal: Signal) -> None:
+    take_out(signal, named("first", "third"))
+    assert uids(list(signal.receivers)) == ["second"]
+    assert uids(all_entries(signal)) == ["first", "second", "third"]
+
+
+def test_callers_may_overlap(signal: Signal) -> None:
+    outer = take_out(signal, named("first", "second"))
+    inner = take_out(signal, named("second", "third"))
+    put_back(signal, outer)
+    assert called(signal) == ["first"]
+    put_back(signal, inner)
+    assert called(signal) == ["first", "second", "third"]
+
+
+def test_an_entry_comes_after_what_stood_before_it(signal: Signal) -> None:
+    taken_out = take_out(signal, named("second"))
+    signal.disconnect(dispatch_uid="first")
+    signal.connect(first, dispatch_uid="new")
+    put_back(signal, taken_out)
+    assert uids(signal.receivers) == ["second", "third", "new"]
+
+
+def test_what_is_connected_meanwhile_under_its_uid_gives_way(signal: Signal) -> None:
+    taken_out = take_out(signal, named("second"))
+    signal.connect(third, dispatch_uid="second")
+    put_back(signal, taken_out)
+    assert called(signal) == ["first", "second", "third"]
+
+
+def test_one_that_has_died_is_not_called(signal: Signal) -> None:
+    def short_lived(**kwargs: Any) -> None:
         """Do nothing."""
 
-    signals.pre_init.connect(listen)
-    found = order()
-    with override_settings(SIGNALS_DEMO=setting):
-        pass
-    assert order() == found
-    signals.pre_init.disconnect(listen)
+    signal.connect(short_lived, dispatch_uid="short-lived")
+    taken_out = take_out(signal, named("short-lived"))
+    del short_lived
+    put_back(signal, taken_out)
+    assert called(signal) == ["first", "second", "third"]
 
 
-def test_a_setting_wakes_them() -> None:
-    with override_settings(SIGNALS_DEMO={}):
-        Author(pk=1)
-        with override_settings(SIGNALS_DEMO={"RECORD_TESTS": True}):
-            assert ours() == 1
-            Author(pk=1)
-            assert ours() == 1
-        with override_settings(SIGNALS_DEMO={"ENABLED": False}):
-            assert ours() == 0
-        with capture_signals():
-            assert ours() == 1
+def test_a_receiver_keeps_its_place_when_it_is_connected_anew(signal: Signal) -> None:
+    before = entries_before(signal, "second")
+    assert uids(before) == ["first"]
+    signal.disconnect(dispatch_uid="second")
+    signal.connect(second, dispatch_uid="second")
+    move_after(signal, "second", before)
+    assert uids(signal.receivers) == ["first", "second", "third"]
 
 
-@pytest.mark.processes
-def test_after_the_test_environment_everything_is_recorded_again(tmp_path: Path) -> None:
-    project = Project.migrated(tmp_path / "project")
-    project.run(
-        """
-        from django.test.utils import setup_test_environment, teardown_test_environment
-        setup_test_environment()
-        Group.objects.create(name="in a test")
-        Group.objects.create(name="in a test, too")
-        teardown_test_environment()
-        Group.objects.create(name="after it")
-        assert flush()
-        """
-    )
-    saved = project.events("signal = 'post_save' AND sender = 'auth.Group'")
-    assert ["after it" in row["changes"] for row in saved] == [True]
+def test_without_that_receiver_everything_stands_before_it(signal: Signal) -> None:
+    assert uids(entries_before(signal, "other")) == ["first", "second", "third"]
