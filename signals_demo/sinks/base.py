@@ -4,12 +4,13 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.core.checks import CheckMessage
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from signals_demo.events import Attribution, Resolution, Row
+if TYPE_CHECKING:  # the checks load this in every process, and nothing else of the recorder
+    from signals_demo.events import Attribution, Resolution, Row
 
 T = TypeVar("T")
 
@@ -68,17 +69,17 @@ class BaseSink(ABC):
         self.options = options
 
     @abstractmethod
-    def store(self, rows: Sequence[Row]) -> None:
+    def store(self, rows: "Sequence[Row]") -> None:
         """Store rows, in the order in which they were captured.
 
         Must be idempotent: after an error the same rows come again, some of them stored.
         Raises `NotReady`, or any other exception, to get them later.
         """
 
-    def resolve(self, resolutions: Sequence[Resolution]) -> None:  # noqa: B027
+    def resolve(self, resolutions: "Sequence[Resolution]") -> None:  # noqa: B027
         """Note outcomes that were open when their rows were stored. Must be idempotent."""
 
-    def attribute(self, attributions: Sequence[Attribution]) -> None:  # noqa: B027
+    def attribute(self, attributions: "Sequence[Attribution]") -> None:  # noqa: B027
         """Note actors that were unknown when their rows were stored. Must be idempotent."""
 
     def flush(self) -> None:  # noqa: B027
