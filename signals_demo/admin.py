@@ -19,11 +19,11 @@ from django.utils.translation import gettext_lazy as _
 from signals_demo.conf import config
 from signals_demo.models import SignalEvent
 from signals_demo.query.search import FORMS
+from signals_demo.web.base_page import LogAdmin, refused
 from signals_demo.web.change_list import EventList
 from signals_demo.web.columns import Columns
 from signals_demo.web.history_mixin import SignalHistoryMixin
 from signals_demo.web.list_filters import SIDEBAR
-from signals_demo.web.page import LogAdmin, refused
 from signals_demo.web.pages import EVENT_PAGE, PAGES
 from signals_demo.web.streaming import event_file
 

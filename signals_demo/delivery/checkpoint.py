@@ -10,7 +10,7 @@ from signals_demo.conf import config
 from signals_demo.delivery.buffer import Buffer
 from signals_demo.delivery.journal import Journal
 from signals_demo.delivery.journal_reader import JournalReader
-from signals_demo.delivery.journaling import Journaling
+from signals_demo.delivery.journaled_buffer import Journaling
 from signals_demo.delivery.open_outcomes import OpenOutcomes
 from signals_demo.delivery.recovery import recover_all
 from signals_demo.delivery.segments import remove

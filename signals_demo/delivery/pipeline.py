@@ -11,7 +11,7 @@ from uuid import UUID
 from signals_demo.conf import config
 from signals_demo.delivery.buffer import Buffer
 from signals_demo.delivery.checkpoint import Checkpoint
-from signals_demo.delivery.journaling import Journaling
+from signals_demo.delivery.journaled_buffer import Journaling
 from signals_demo.delivery.open_outcomes import OpenOutcomes
 from signals_demo.delivery.rows import Batch, Buffered, Queued, loss_row
 from signals_demo.delivery.sink_queue import SinkQueue, SinkQueues

@@ -17,7 +17,7 @@ from signals_demo.delivery import health
 from signals_demo.delivery.buffer import Buffer
 from signals_demo.delivery.health import Health
 from signals_demo.delivery.inline import Inline, in_event_loop
-from signals_demo.delivery.journaling import Journaling
+from signals_demo.delivery.journaled_buffer import Journaling
 from signals_demo.delivery.pipeline import Pipeline
 from signals_demo.delivery.throttle import throttle
 from signals_demo.delivery.worker import Worker

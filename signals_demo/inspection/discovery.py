@@ -15,7 +15,7 @@ from django.dispatch import Signal
 
 from signals_demo import catalog
 from signals_demo.catalog.types import BuiltIn
-from signals_demo.serialize.raw import dotted
+from signals_demo.serialize.introspection import dotted
 from signals_demo.serialize.source import DJANGO, PROJECT, owner_of
 
 Namespace = Mapping[str, Any]

@@ -15,8 +15,8 @@ from signals_demo.catalog.receiver_list import Entry
 from signals_demo.catalog.types import Family
 from signals_demo.inspection import discovery
 from signals_demo.inspection.discovery import DiscoveredSignal
+from signals_demo.serialize.introspection import dotted, mro, partial_func
 from signals_demo.serialize.names import sender_label
-from signals_demo.serialize.raw import dotted, mro, partial_func
 from signals_demo.serialize.source import PROJECT, PYTHON, owner_of, relative_path
 from signals_demo.serialize.text import clean
 

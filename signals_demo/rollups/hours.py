@@ -18,7 +18,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Max, Min, Sum
 from django.db.models.functions import TruncHour, TruncMinute
 
-from signals_demo.rollups.adaptation import adapt_duration
+from signals_demo.rollups.driver_values import adapt_duration
 from signals_demo.rollups.tables import model
 from signals_demo.rollups.traces import general_name
 from signals_demo.rollups.upsert import Upsert, greatest

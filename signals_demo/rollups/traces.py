@@ -14,7 +14,7 @@ from django.db.models import Count, DurationField, ExpressionWrapper, Max, Min, 
 from signals_demo import catalog
 from signals_demo.catalog.outcomes import ROLLED_BACK
 from signals_demo.events import Row
-from signals_demo.rollups.adaptation import adapt_duration, adapt_uuid, datetime_adapter
+from signals_demo.rollups.driver_values import adapt_duration, adapt_uuid, datetime_adapter
 from signals_demo.rollups.tables import model, table
 from signals_demo.rollups.upsert import Upsert, greatest, least
 

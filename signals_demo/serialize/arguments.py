@@ -11,9 +11,9 @@ from django.db.models import Model
 from django.template.context import BaseContext
 
 from signals_demo.conf import Config
+from signals_demo.serialize.introspection import unwrapped
 from signals_demo.serialize.model_info import info_of, redactor_of
 from signals_demo.serialize.names import alias_of, error_text, key_of, sender_label
-from signals_demo.serialize.raw import unwrapped
 from signals_demo.serialize.redaction import MASK
 from signals_demo.serialize.requests import credentials_shown, environ_shown, scope_shown
 from signals_demo.serialize.tasks import task_shown

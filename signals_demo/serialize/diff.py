@@ -14,8 +14,8 @@ from typing import Any
 from django.db.models import Model
 from django.db.models.expressions import Combinable
 
+from signals_demo.serialize.introspection import ATOMS, has_safe_zone, ids_of, primary_key, zone_of
 from signals_demo.serialize.model_info import Frozen, ModelInfo
-from signals_demo.serialize.raw import ATOMS, has_safe_zone, ids_of, primary_key, zone_of
 from signals_demo.serialize.redaction import MASK, Redactor
 from signals_demo.serialize.text import Text, quoted
 from signals_demo.serialize.values import is_plain, json_of, jsonable

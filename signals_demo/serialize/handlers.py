@@ -23,9 +23,7 @@ from django.http import HttpRequest
 from django.template.base import Template
 from django.utils.functional import LazyObject, Promise
 
-from signals_demo.serialize.limits import MAX_DEPTH, cut
-from signals_demo.serialize.model_info import has_secret_key
-from signals_demo.serialize.raw import (
+from signals_demo.serialize.introspection import (
     SAFE_ZONES,
     Elements,
     class_dict,
@@ -41,6 +39,8 @@ from signals_demo.serialize.raw import (
     uuid_int,
     zone_of,
 )
+from signals_demo.serialize.limits import MAX_DEPTH, cut
+from signals_demo.serialize.model_info import has_secret_key
 from signals_demo.serialize.redaction import MASK
 from signals_demo.serialize.secret_paths import masked_path
 

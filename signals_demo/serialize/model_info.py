@@ -12,8 +12,8 @@ from django.core.files.base import File
 from django.db import models
 
 from signals_demo.conf import Config, config
+from signals_demo.serialize.introspection import ATOMS, dotted, file_name, ids_of, mro
 from signals_demo.serialize.limits import MAX_DEPTH
-from signals_demo.serialize.raw import ATOMS, dotted, file_name, ids_of, mro
 from signals_demo.serialize.redaction import Redactor
 from signals_demo.serialize.text import quoted
 

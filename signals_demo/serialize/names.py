@@ -9,9 +9,9 @@ from typing import Any
 from django.apps import AppConfig
 from django.db.models import Model
 
+from signals_demo.serialize.introspection import ATOMS, dotted, ids_of, primary_key
 from signals_demo.serialize.limits import cut
 from signals_demo.serialize.model_info import ModelInfo
-from signals_demo.serialize.raw import ATOMS, dotted, ids_of, primary_key
 from signals_demo.serialize.redaction import MASK, Redactor
 from signals_demo.serialize.text import quoted
 from signals_demo.serialize.values import json_of, jsonable

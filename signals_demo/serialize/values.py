@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from signals_demo.serialize.handlers import SMALL_INT, handler_of
+from signals_demo.serialize.introspection import first
 from signals_demo.serialize.limits import (
     MAX_DEPTH,
     MAX_ITEMS,
@@ -12,7 +13,6 @@ from signals_demo.serialize.limits import (
     MAX_VALUES,
     cut,
 )
-from signals_demo.serialize.raw import first
 from signals_demo.serialize.redaction import (
     MASK,
     VALUE_KEYS,

@@ -8,10 +8,10 @@ from django.db.models import Model
 from django.http import HttpRequest
 
 from signals_demo.forks import after_fork
+from signals_demo.serialize.introspection import primary_key, unwrapped
 from signals_demo.serialize.limits import cut
 from signals_demo.serialize.model_info import redactor
 from signals_demo.serialize.names import key_text
-from signals_demo.serialize.raw import primary_key, unwrapped
 from signals_demo.serialize.secret_paths import masked_path
 
 

@@ -16,7 +16,7 @@ from signals_demo.serialize.model_info import model_named
 from signals_demo.serialize.redaction import MASK
 from signals_demo.web.links import Links
 from signals_demo.web.names import TIMES, breakable, object_of, sender_name, shortened
-from signals_demo.web.outcomes import outcome_badge
+from signals_demo.web.outcome_labels import outcome_badge
 from signals_demo.web.times import local
 from signals_demo.web.tree import EventNode
 

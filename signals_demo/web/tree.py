@@ -28,7 +28,7 @@ from signals_demo.web.names import (
     short_name,
     shortened,
 )
-from signals_demo.web.outcomes import outcome_badge, outcome_meaning
+from signals_demo.web.outcome_labels import outcome_badge, outcome_meaning
 from signals_demo.web.times import duration
 from signals_demo.web.values import Change, changes, literal
 

@@ -35,7 +35,7 @@ def test_a_test_that_ends_otherwise_or_is_not_there_differs() -> None:
     [
         (signals_demo.__file__, True),
         (str(Path(signals_demo.__file__).parent / "sinks" / "database.py"), True),
-        (str(Path(signals_demo.__file__).parent / "sinks" / "sql" / "adaptation.py"), True),
+        (str(Path(signals_demo.__file__).parent / "sinks" / "sql" / "connection.py"), True),
         (str(Path(signals_demo.__file__).parent / "capture" / "recorder.py"), True),
         ("/home/ada/signals_demo/.djangos/django-6.1/tests/delete/tests.py", False),
     ],

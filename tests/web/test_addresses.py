@@ -23,7 +23,7 @@ from signals_demo.models import SignalEvent
 from signals_demo.query.filters import FILTERS
 from signals_demo.query.selection import LAYOUT
 from signals_demo.tracing.ignored import NAME as POLL
-from signals_demo.web.page import full_name
+from signals_demo.web.base_page import full_name
 from signals_demo.web.pages import PAGES
 from tests.factories import UserFactory
 from tests.web.test_change_list import LIST

@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from signals_demo.events import Row
-from signals_demo.rollups.adaptation import adapt_duration, adapt_uuid, datetime_adapter
+from signals_demo.rollups.driver_values import adapt_duration, adapt_uuid, datetime_adapter
 from signals_demo.rollups.tables import table
 from signals_demo.sinks.base import Session
 

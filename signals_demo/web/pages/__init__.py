@@ -3,7 +3,7 @@
 from django.utils.translation import gettext_lazy as _
 
 from signals_demo.tracing import ignored
-from signals_demo.web.page import EVENT, Page
+from signals_demo.web.base_page import EVENT, Page
 
 PAGES: tuple[Page, ...] = (
     Page("overview", "overview/", "overview.view", _("Overview")),

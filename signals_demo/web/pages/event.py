@@ -8,8 +8,8 @@ from django.utils.translation import gettext
 from signals_demo.models import SignalEvent
 from signals_demo.query.keyset import AS_FIRED
 from signals_demo.serialize.model_info import model_named
+from signals_demo.web.base_page import EVENT, LogAdmin, full_name, render
 from signals_demo.web.names import object_of, short_name
-from signals_demo.web.page import EVENT, LogAdmin, full_name, render
 from signals_demo.web.tree import EventNode, tree
 from signals_demo.web.values import arguments, changes
 

@@ -7,7 +7,7 @@ from django.utils.translation import gettext
 from signals_demo.query.export import FORMATS
 from signals_demo.query.parsing import NotUnderstood
 from signals_demo.query.selection import from_address
-from signals_demo.web.page import LogAdmin, refused
+from signals_demo.web.base_page import LogAdmin, refused
 from signals_demo.web.streaming import event_file
 
 

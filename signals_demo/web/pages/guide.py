@@ -29,7 +29,7 @@ from signals_demo.catalog.types import (
 )
 from signals_demo.conf import config
 from signals_demo.models import SignalEvent
-from signals_demo.web.page import LIST, LogAdmin, render
+from signals_demo.web.base_page import LIST, LogAdmin, render
 
 MOST = 1000
 """How many events of a signal are counted; the rest is "more than"."""

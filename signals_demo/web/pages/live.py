@@ -15,7 +15,7 @@ from signals_demo.query.parsing import NotUnderstood
 from signals_demo.query.selection import from_address
 from signals_demo.query.tail import BATCH, MAX_LAG, TailCursor, end_of_log, poll
 from signals_demo.tracing.ignored import NAME
-from signals_demo.web.page import EVENT, LIST, LogAdmin, full_name, refused, render
+from signals_demo.web.base_page import EVENT, LIST, LogAdmin, full_name, refused, render
 from signals_demo.web.tree import EventNode
 
 FIRST = 50  # events that the page begins with

@@ -15,9 +15,9 @@ from signals_demo.query.filters import SPANS
 from signals_demo.query.parsing import Period
 from signals_demo.query.statistics import by_hour, by_minute, failures_since
 from signals_demo.rollups.hours import HourlySums
+from signals_demo.web.base_page import LogAdmin, render
 from signals_demo.web.chart import LENGTHS, Chart, edges_of
 from signals_demo.web.links import PeriodLinks
-from signals_demo.web.page import LogAdmin, render
 from signals_demo.web.rankings import Rankings
 
 USUAL = "24h"

@@ -11,8 +11,8 @@ from django.utils.translation import gettext_lazy as _
 
 from signals_demo.query.history import of_person
 from signals_demo.rollups.traces import IS_CHANGE
+from signals_demo.web.base_page import LIST, LogAdmin, render
 from signals_demo.web.history_tabs import Views, chosen, events_shown, tabs
-from signals_demo.web.page import LIST, LogAdmin, render
 
 _DEEDS = (
     "user_logged_in",

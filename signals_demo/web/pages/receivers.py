@@ -23,7 +23,7 @@ from signals_demo.inspection.selection import (
 from signals_demo.inspection.startup import startup
 from signals_demo.inspection.unimported import unimported
 from signals_demo.serialize.source import DJANGO, OURS, PROJECT, PYTHON
-from signals_demo.web.page import LogAdmin, render
+from signals_demo.web.base_page import LogAdmin, render
 
 _OWNERS: dict[str, LazyText] = {
     PROJECT: _("the project"),

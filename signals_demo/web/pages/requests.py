@@ -13,8 +13,8 @@ from signals_demo.query.filters import SPANS
 from signals_demo.query.keyset import NotACursor
 from signals_demo.query.parsing import NotUnderstood, period
 from signals_demo.query.traces import KINDS, ORDERS, PARAMETERS, TraceSelection
+from signals_demo.web.base_page import LogAdmin, render
 from signals_demo.web.links import Links
-from signals_demo.web.page import LogAdmin, render
 from signals_demo.web.times import in_short, in_words
 
 LONGEST_BAR = 100

@@ -13,8 +13,8 @@ from signals_demo.query import trace_parts
 from signals_demo.query.keyset import AS_FIRED, Cursor, NotACursor
 from signals_demo.query.parsing import trace_id_in
 from signals_demo.query.trace_parts import OVERVIEW, START, Part
+from signals_demo.web.base_page import EVENT, LIST, LogAdmin, render
 from signals_demo.web.links import FROM_VAR
-from signals_demo.web.page import EVENT, LIST, LogAdmin, render
 from signals_demo.web.trace_links import HIDDEN, INITS_VAR, TraceLinks
 from signals_demo.web.trace_rows import Repeats, RowBuilder, TraceRow, spans_of
 from signals_demo.web.trace_summary import TraceSummary

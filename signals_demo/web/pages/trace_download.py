@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponseBase
 
 from signals_demo.query import trace_parts
 from signals_demo.query.parsing import trace_id_in
-from signals_demo.web.page import LogAdmin
+from signals_demo.web.base_page import LogAdmin
 from signals_demo.web.pages import trace
 from signals_demo.web.streaming import attachment
 from signals_demo.web.trace_event_format import as_json

@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 from django.db.models import DurationField, UUIDField
 
-from signals_demo.rollups.adaptation import adapt_duration, adapt_uuid, datetime_adapter
+from signals_demo.rollups.driver_values import adapt_duration, adapt_uuid, datetime_adapter
 
 START = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 MOMENTS = [START + timedelta(microseconds=n) for n in (0, 1, 999_999, 1_000_000, 1_500_000, 0)]
