@@ -234,7 +234,7 @@ CONNECT_OPTIONS = (
     ),
     Argument(
         "dispatch_uid",
-        _("A name of your choice. Connecting again with the same name has no effect."),
+        _("A name of your choice. Connecting again with the same name and sender has no effect."),
     ),
 )
 """The arguments of `Signal.connect`, explained to newcomers."""
