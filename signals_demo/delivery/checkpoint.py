@@ -15,6 +15,7 @@ from signals_demo.delivery.open_outcomes import OpenOutcomes
 from signals_demo.delivery.recovery import recover_all
 from signals_demo.delivery.segments import remove
 from signals_demo.sinks import BaseSink
+from signals_demo.sinks.base import Busy
 
 logger = logging.getLogger("signals_demo")
 
@@ -48,6 +49,8 @@ class Checkpoint:
             if time.monotonic() >= self._next_recovery:
                 recover_all(journal.folder, sinks)
                 self._next_recovery = time.monotonic() + RECOVERY_INTERVAL
+        except Busy:
+            return not journal.has_overflow
         except Exception as error:  # noqa: BLE001 - a sink may raise anything
             logger.warning("The events in the journal cannot be stored yet: %s", error)
             self._next_recovery = time.monotonic() + RECOVERY_INTERVAL

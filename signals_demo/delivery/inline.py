@@ -79,7 +79,7 @@ class Inline(threading.local):
         except Exception as error:  # noqa: BLE001 - a sink may raise anything
             if type(error) is not self._reported:
                 logger.warning(
-                    "Events cannot be stored inline. The writer's thread will try again: %s", error
+                    "Events cannot be stored inline. The worker thread will try again: %s", error
                 )
             self._reported = type(error)
             return False

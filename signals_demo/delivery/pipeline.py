@@ -48,7 +48,7 @@ class Pipeline:
         self.is_closing = False
         """Whether the process ends."""
         self.is_stopping = False
-        """Whether it shall end after the batch that is being stored."""
+        """Whether it has to end after the batch that is being stored."""
         self._recorder = recorder
         self._numbers = numbers
         self._checkpoint = Checkpoint(recorder, buffer, self.open_outcomes, journaling)
@@ -85,7 +85,7 @@ class Pipeline:
             self.queues.flush()
 
     def run(self, *, now: bool, may_wait: bool = False) -> None:
-        """Store what waits. With `now` also try sinks that failed; `may_wait`: for requests."""
+        """Store what waits: with `now` also in sinks that failed, `may_wait` after requests."""
         if self.is_paused:
             return
         with silence(), self._lock:

@@ -1,4 +1,4 @@
-"""Turns what was captured into rows, and has what sinks get in the order of its capture."""
+"""Turns what was captured into rows, in the order in which it was captured."""
 
 import time
 from collections.abc import Iterator
@@ -84,7 +84,7 @@ class JournaledEvent(NamedTuple):
 
 
 class SegmentEnd:
-    """Where a file of the journal ended: once all before it is stored, the file can go."""
+    """Where a file of the journal ended: it can be removed once all before this is stored."""
 
     is_passive = True
     firings = 0
@@ -113,7 +113,7 @@ class SegmentEnd:
 
 
 class Batch:
-    """What so many sinks get of some items of the buffer."""
+    """What the sinks get of some items of the buffer; `sinks` is their number."""
 
     def __init__(self, recorder: UUID, open_outcomes: OpenOutcomes, sinks: int) -> None:
         self.entries: list[Queued] = []
@@ -177,7 +177,7 @@ def rendered(event: Event, recorder: UUID, outcome: str) -> Row:
         trace = event.trace
         if not row.actor and trace.origin == "request":
             trace.stored_without_actor = True
-            if trace.is_over:  # which ended before it was told: then it has its actor
+            if trace.is_over:  # it ended before that was noted: now its actor is known
                 row = row_of(event, recorder, outcome)
         return row
     except Exception:  # noqa: BLE001 - one event must not keep the others out

@@ -13,6 +13,7 @@ from project.playground.models import Author
 from signals_demo import flush, trace
 from signals_demo.delivery.writer import writer
 from signals_demo.events import Row
+from signals_demo.sinks.base import Busy
 from signals_demo.sinks.memory import MemorySink
 from tests.delivery.controlled import CONTROLLED, Controlled, authors
 from tests.recording import recorded
@@ -59,6 +60,7 @@ class Slow(MemorySink):
     entered: ClassVar[threading.Event] = threading.Event()
     stored: ClassVar[list[Row]] = []
     refusals: ClassVar[int] = 0
+    refusal: ClassVar[Exception] = OSError("no route")
     """How often it fails yet when it is handed a row again."""
 
     def store(self, rows: Sequence[Row]) -> None:
@@ -68,7 +70,7 @@ class Slow(MemorySink):
             row.sequence for row in self.stored
         ):
             Slow.refusals -= 1
-            raise OSError("no route")
+            raise Slow.refusal
         self.stored.extend(rows)
 
 
@@ -125,10 +127,18 @@ def test_with_a_journal_none_is_lost(fold_after: int | None, tmp_path: Path) -> 
     assert sum(row.count for row in once.values()) == 552
 
 
-def test_what_could_not_be_read_back_is_read_back_later(tmp_path: Path) -> None:
-    Slow.refusals = 1
+@pytest.mark.parametrize(
+    ("error", "is_reported"),
+    [(OSError("no route"), True), (Busy("locked"), False)],
+    ids=["outage", "lock"],
+)
+def test_what_could_not_be_read_back_is_read_back_later(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, error: Exception, *, is_reported: bool
+) -> None:
+    Slow.refusal, Slow.refusals = error, 1
     rows = overflow(None, JOURNAL_DIR=tmp_path)
     assert Slow.refusals == 0
+    assert ("cannot be stored yet" in caplog.text) is is_reported
     assert len({row.sequence for row in rows}) == 552
 
 
