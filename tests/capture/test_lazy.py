@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.testing.test_pytest_plugin import SETTINGS, run
-from tests.testing.test_pytest_plugin import project as project  # a fixture
+from tests.test_pytest_plugin import SETTINGS, run
+from tests.test_pytest_plugin import project as project  # a fixture
 
 pytestmark = pytest.mark.processes
 
