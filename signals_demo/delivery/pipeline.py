@@ -95,10 +95,12 @@ class Pipeline:
     def _store_batch(self, *, now: bool, may_wait: bool) -> bool:
         """Store a batch; return whether there may be another."""
         throttle.start(BUDGET if may_wait and not now and self._is_calm() else 0)
-        queues = self.queues.current()
         # Events take less room as they were captured than as rows.
-        is_full = all(queue.is_full for queue in queues) and not self.is_closing
-        self._queue([] if is_full else self.buffer.take(config().batch_size), queues)
+        is_full = all(queue.is_full for queue in self.queues.current()) and not self.is_closing
+        items = [] if is_full else self.buffer.take(config().batch_size)
+        # Once more: a setting that has changed is in force for what fired since.
+        queues = self.queues.current()
+        self._queue(items, queues)
         now = now or bool(self.buffer.reached)
         for queue in queues:
             queue.deliver(now=now, is_stopping=lambda: self.is_stopping)
