@@ -52,7 +52,7 @@ TOPICS = {
     "capture": {"host_faults"},
     "management": {"verbosity"},
     "serialize": {"ways_out"},
-    "sinks": {"postgres", "refusals"},
+    "sinks": {"postgres"},
     "testing": {"docs", "host_tests"},
     "web": {"addresses", "hostile", "policy", "template_variables", "translations"},
 }
