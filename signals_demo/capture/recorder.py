@@ -2,9 +2,11 @@
 
 import atexit
 import sys
+from collections.abc import Callable
 from threading import get_ident
 from time import perf_counter_ns, time_ns
 from types import FrameType
+from typing import Any
 
 from signals_demo.catalog.outcomes import ROLLED_BACK
 from signals_demo.delivery.writer import writer
@@ -117,6 +119,10 @@ def end_member(group: Scope, member: object) -> int | None:
     return None if started is None else perf_counter_ns() - started
 
 
+# `Event(…)` is a function in Python that calls this one: without it a create costs 1 % less.
+_new_event: Callable[[type[Event], tuple[Any, ...]], Event] = tuple.__new__
+
+
 def event_of(
     name: str,
     trace: Trace,
@@ -128,10 +134,10 @@ def event_of(
     changes: Text,
 ) -> Event:
     """Return the event of a firing, with the next numbers of the recorder and of its trace."""
-    return Event(
+    return _new_event(Event, (
         next(writer.numbers), time_ns(), name, *about, trace, next(trace.positions), depth,
         duration, outcome, site, changes, trace.actor, 1,
-    )  # fmt: skip
+    ))  # fmt: skip
 
 
 def record(

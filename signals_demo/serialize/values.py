@@ -100,7 +100,14 @@ def is_plain(value: Any) -> bool:
     """Return whether a value can be kept as it is: small, unchangeable, hiding nothing."""
     kind = type(value)
     if kind is str:
-        return len(value) < 100 and not may_hold_secret(value)
+        # `may_hold_secret`, without a call: most of what is captured comes by here.
+        return (
+            len(value) < 100
+            and "=" not in value
+            and '"' not in value
+            and "://" not in value
+            and "earer " not in value
+        )
     return value is None or kind is bool or (kind is int and -SMALL_INT <= value < SMALL_INT)
 
 
@@ -108,7 +115,7 @@ def json_of(value: Any, redactor: Redactor) -> str:
     """Return what `jsonable` gives, as JSON text."""
     kind = type(value)
     if kind is str:
-        if len(value) <= MAX_TEXT and not may_hold_secret(value):
+        if is_plain(value) or (len(value) <= MAX_TEXT and not may_hold_secret(value)):
             return quoted(value)
     elif kind is int:
         if -SMALL_INT <= value < SMALL_INT:

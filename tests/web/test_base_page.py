@@ -5,8 +5,8 @@ from django.utils.module_loading import import_string
 
 from signals_demo.web.base_page import Page
 from signals_demo.web.pages import EVENT_PAGE, PAGES
-from tests.testing.test_pytest_plugin import project as project  # a fixture
-from tests.testing.test_pytest_plugin import run
+from tests.test_pytest_plugin import project as project  # a fixture
+from tests.test_pytest_plugin import run
 
 pytest_plugins = ["pytester"]
 
