@@ -49,7 +49,7 @@ _connected_models: WeakSet[type[Model]] = WeakSet()
 
 def _model_receiver(name: str) -> Receiver:
     if name not in _model_receivers:
-        _model_receivers[name] = model_receiver(name, config())
+        _model_receivers[name] = model_receiver(name, config(), _follow_once)
     return _model_receivers[name]
 
 
@@ -58,7 +58,7 @@ def _connect(signal: Signal, name: str) -> None:
     if name in MODEL_SIGNALS:
         receive: Receiver = MethodType(_model_receiver(name), _every_sender)
     else:
-        receive = general_receiver(name, config())
+        receive = general_receiver(name, config(), _follow_once)
     signal.connect(receive, weak=False, dispatch_uid=_UID(name))
     _connected[_UID(name)] = signal
     if name in _entries_before:
@@ -196,29 +196,51 @@ def disconnect() -> None:
 # In a test run that wants no events at the time, receivers are taken out of their signals: Django
 # makes other queries where a signal has any, and the tests of the project count them.
 _taken_out: list[tuple[Signal, list[TakenOut]]] = []
+_are_taken_out = False
+_keeps_values = False
 _lock = threading.RLock()
+
+
+def keep_values() -> None:
+    """Keep old values from now on, also of instances that are loaded while nothing is wanted."""
+    global _keeps_values
+    with _lock:
+        _keeps_values = True
+        _put_back()
+        follow_test_run()
 
 
 def follow_test_run() -> None:
     """Put the receivers into their signals if events are wanted, and take them out if not."""
     with _lock:
-        if not test_runs.IS_TEST_RUN or test_runs.listening():
+        if test_runs.listening():
             _put_back()
-        elif not _taken_out:
+        elif not _are_taken_out:
             _take_out()
+            test_runs.after_test_environment(follow_test_run)
+
+
+def _follow_once() -> None:
+    """Take the receivers out, where one of them sees that no events are wanted."""
+    if not _are_taken_out:
+        follow_test_run()
 
 
 def _put_back() -> None:
+    global _are_taken_out
     while _taken_out:
         receiver_list.put_back(*_taken_out.pop())
+    _are_taken_out = False
 
 
 def _take_out() -> None:
+    global _are_taken_out
     ours = _connected | {_UID(name): signal for name, signal in _model_signals()}
-    for name in REMEMBERING if config().changes else ():
+    for name in REMEMBERING if _keeps_values and config().changes else ():
         ours.pop(_UID(name), None)
     for uid, signal in ours.items():
         _taken_out.append((signal, receiver_list.take_out(signal, _has_uid(uid))))
+    _are_taken_out = True
 
 
 def _has_uid(uid: str) -> Callable[[Entry], bool]:

@@ -29,10 +29,11 @@ from signals_demo.tracing.test_runs import listening
 Receiver = Callable[..., None]
 
 
-def model_receiver(name: str, config: Config) -> Receiver:
+def model_receiver(name: str, config: Config, on_unwanted: Callable[[], object]) -> Receiver:
     """Return the receiver of a model signal, a method for an owner that decides how long it lives.
 
-    Runs on the project's threads, and raises nothing unless `STRICT` is set.
+    Runs on the project's threads, and raises nothing unless `STRICT` is set. Calls `on_unwanted`
+    at each firing that a test run does not want.
     """
     record_it = MODEL_SIGNALS[name]
     remember = REMEMBERING.get(name) if config.changes else None
@@ -40,9 +41,12 @@ def model_receiver(name: str, config: Config) -> Receiver:
     def receive(owner: object, sender: Any, **named: Any) -> None:
         if silent.get():
             return
-        handle = record_it if listening() else remember
-        if handle is None:
-            return
+        handle = record_it
+        if not listening():
+            on_unwanted()
+            if remember is None:
+                return
+            handle = remember
         try:
             if not issubclass(type(sender), ModelBase):  # sent by hand
                 if handle is record_it:
@@ -58,14 +62,17 @@ def model_receiver(name: str, config: Config) -> Receiver:
     return receive
 
 
-def general_receiver(name: str, config: Config) -> Receiver:
+def general_receiver(name: str, config: Config, on_unwanted: Callable[[], object]) -> Receiver:
     """Return the receiver of a signal that is not about a model's instances."""
     describer = arguments.OTHERS.get(name, arguments.any_signal)
     handle = HANDLERS.get(name, record_alone)
     is_edge = name in EDGES
 
     def receive(sender: Any, **named: Any) -> None:
-        if (silent.get() and not (is_edge and ignored.is_here())) or not listening():
+        if silent.get() and not (is_edge and ignored.is_here()):
+            return
+        if not listening():
+            on_unwanted()
             return
         try:
             named.pop("signal", None)

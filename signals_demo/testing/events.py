@@ -7,7 +7,7 @@ from typing import Any
 
 from signals_demo import catalog
 from signals_demo.capture import lazy
-from signals_demo.capture.connect import connect_test_signals, follow_test_run
+from signals_demo.capture.connect import connect_test_signals, follow_test_run, keep_values
 from signals_demo.capture.recorder import current_scope, leave_ended_pairs
 from signals_demo.delivery.rows import row_of
 from signals_demo.delivery.writer import writer
@@ -17,6 +17,7 @@ from signals_demo.tracing import test_runs
 
 # At import, not with the first capture: tests often change objects that were created before.
 lazy.load()
+keep_values()
 
 
 class CapturedEvent:

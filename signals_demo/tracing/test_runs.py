@@ -5,6 +5,7 @@ The recorder asks here and nowhere else. A test run stores nothing unless `RECOR
 
 import os
 import sys
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -38,6 +39,18 @@ def _in_test_environment() -> bool:
     # Another thread may be importing the module, and not have reached the class yet.
     state = getattr(sys.modules.get(_TEST_TOOLS), "_TestState", None)
     return hasattr(state, "saved_data")
+
+
+class _EndMark:
+    """Lives as long as the test environment."""
+
+
+def after_test_environment(call: Callable[[], object]) -> None:
+    """Have something called when the test environment that is set up now is torn down."""
+    if _in_test_environment():
+        mark = _EndMark()
+        weakref.finalize(mark, call).atexit = False
+        sys.modules[_TEST_TOOLS]._TestState.saved_data.signals_demo = mark
 
 
 def storing() -> bool:

@@ -107,6 +107,27 @@ def test_a_setting_puts_them_back() -> None:
 
 
 @pytest.mark.processes
+def test_with_a_runner_of_its_own_receivers_are_there_before_and_after(tmp_path: Path) -> None:
+    project = Project.make(tmp_path / "project")
+    project.manage("migrate", "--verbosity=0")
+    done = project.run(
+        """
+        from django.db.models.signals import m2m_changed
+        from django.test.utils import setup_test_environment, teardown_test_environment
+
+        found = [m2m_changed.has_listeners()]
+        setup_test_environment()
+        Group()
+        found.append(m2m_changed.has_listeners())
+        teardown_test_environment()
+        found.append(m2m_changed.has_listeners())
+        print(found)
+        """
+    )
+    assert done.stdout == "[True, False, True]\n"
+
+
+@pytest.mark.processes
 def test_after_the_test_environment_everything_is_recorded_again(tmp_path: Path) -> None:
     project = Project.migrated(tmp_path / "project")
     project.run(
