@@ -115,12 +115,12 @@ def test_with_a_runner_of_its_own_receivers_are_there_before_and_after(tmp_path:
         from django.db.models.signals import m2m_changed
         from django.test.utils import setup_test_environment, teardown_test_environment
 
-        found = [m2m_changed.has_listeners()]
+        found = [m2m_changed.has_listeners(Group)]
         setup_test_environment()
         Group()
-        found.append(m2m_changed.has_listeners())
+        found.append(m2m_changed.has_listeners(Group))
         teardown_test_environment()
-        found.append(m2m_changed.has_listeners())
+        found.append(m2m_changed.has_listeners(Group))
         print(found)
         """
     )
