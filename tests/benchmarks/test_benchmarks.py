@@ -60,7 +60,7 @@ def test_names_the_functions_that_take_the_callers_time() -> None:
 
     for action in ("create", "row read", "login"):
         assert f"| {action} | " in said
-    assert "capture/connect.py receive" in said
+    assert "capture/receive.py receive" in said
 
 
 FILLED = ("sqlite", "2000")
