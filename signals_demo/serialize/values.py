@@ -71,7 +71,8 @@ class Converter:
         shown: dict[str, Any] = {}
         is_secret = self.redactor.is_secret
         found = first(dict.items(value), MAX_ITEMS)
-        named = names_a_secret(dict(found), is_secret) if length <= MAX_ITEMS else False
+        # Only of texts: to hash another key may run the project's code.
+        named = names_a_secret({k: v for k, v in found if type(k) is str}, is_secret)
         for key, item in found:
             name = key if type(key) is str else str(self.value(key, MAX_DEPTH - 1))
             hidden = item is not None and (is_secret(name) or (named and name in VALUE_KEYS))

@@ -573,3 +573,18 @@ def test_odd_text_is_stored_wherever_text_is() -> None:
     assert row.origin_name.startswith("a\N{SYMBOL FOR NULL}")
     assert row.actor.startswith("a\N{SYMBOL FOR NULL}")
     assert row.object_pk == "5"
+
+
+def test_keys_of_the_project_are_not_hashed() -> None:
+    hashed = []
+
+    class Key:
+        def __hash__(self) -> int:
+            hashed.append(self)
+            return 1
+
+    given = {Key(): 1, "name": "password", "value": "x"}
+    hashed.clear()
+    shown = jsonable(given, Redactor())
+    assert hashed == []
+    assert shown["value"] == MASK
