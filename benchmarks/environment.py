@@ -1,4 +1,4 @@
-"""A virtual environment with the peers, made by the first run and used again by the next ones."""
+"""Virtual environments, made by the first run and used again by the next ones."""
 
 import os
 import shutil
@@ -13,21 +13,22 @@ PLACE = FOLDER / ".venv"
 REQUIREMENTS = FOLDER / "requirements.txt"
 
 
-def _python() -> Path:
-    return PLACE / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-
-
 def python_with_peers() -> str:
-    """Return the Python of the environment; make it anew if what it should hold has changed."""
-    stamp = PLACE / "made-for.txt"
-    wanted = f"{sys.version}\n{REQUIREMENTS.read_text()}"
+    """Return the Python of the environment that has the other apps."""
+    return python_with(REQUIREMENTS, PLACE)
+
+
+def python_with(requirements: Path, place: Path) -> str:
+    """Return the Python of an environment; make it anew if what it should hold has changed."""
+    python = place / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    stamp = place / "made-for.txt"
+    wanted = f"{sys.version}\n{requirements.read_text()}"
     if not stamp.exists() or stamp.read_text() != wanted:
-        print(f"Installing the peers into {PLACE} …", file=sys.stderr)
-        shutil.rmtree(PLACE, ignore_errors=True)
-        venv.create(PLACE, with_pip=True)
+        print(f"Installing {requirements} into {place} …", file=sys.stderr)
+        shutil.rmtree(place, ignore_errors=True)
+        venv.create(place, with_pip=True)
         subprocess.run(
-            [_python(), "-m", "pip", "install", "--quiet", "--requirement", REQUIREMENTS],
-            check=True,
+            [python, "-m", "pip", "install", "--quiet", "--requirement", requirements], check=True
         )
         stamp.write_text(wanted)
-    return str(_python())
+    return str(python)

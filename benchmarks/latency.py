@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import time
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import quantiles
@@ -14,6 +15,7 @@ from benchmarks.environment import CHECKOUT
 CLIENTS = 8
 THREADS = 4
 SERVER = "BENCHMARK_SERVER"
+NONE: Mapping[str, str] = {}
 
 
 def _free_port() -> int:
@@ -22,29 +24,29 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-class Server:
-    """gunicorn with one process of a few threads, serving the shop of one variant."""
+class Gunicorn:
+    """A server of an application on a port of its own."""
 
-    def __init__(self, python: str, variant: str, engine: str, folder: Path) -> None:
-        folder.mkdir()
+    def __init__(
+        self, python: str, application: str, folder: Path, environ: dict[str, str], *options: str
+    ) -> None:
+        folder.mkdir(exist_ok=True)
         self.port = _free_port()
         self._errors = folder / "errors.txt"
         with self._errors.open("w") as errors:
-            self._process = subprocess.Popen(
+            self.process = subprocess.Popen(
                 [
-                    *(python, "-m", "gunicorn", "benchmarks.server:application"),
-                    *("--worker-class", "gthread", "--threads", str(THREADS)),
-                    *("--bind", f"127.0.0.1:{self.port}", "--keep-alive", "60"),
+                    *(python, "-m", "gunicorn", application),
+                    *("--bind", f"127.0.0.1:{self.port}", "--keep-alive", "60", *options),
                 ],
-                env={**os.environ, SERVER: f"{variant}|{engine}|{folder}"},
-                cwd=CHECKOUT, stdout=errors, stderr=errors,
+                env=os.environ | environ, cwd=CHECKOUT, stdout=errors, stderr=errors,
             )  # fmt: skip
 
-    def wait(self) -> None:
+    def wait(self, path: str, headers: Mapping[str, str] = NONE) -> None:
         """Wait until it answers."""
         for _ in range(120):
             try:
-                ask(http.client.HTTPConnection("127.0.0.1", self.port, timeout=10), 0)
+                ask(http.client.HTTPConnection("127.0.0.1", self.port, timeout=10), path, headers)
                 return
             except OSError:
                 time.sleep(0.5)
@@ -52,19 +54,38 @@ class Server:
         raise SystemExit(f"The server does not answer:\n{self._errors.read_text()}")
 
     def end(self) -> None:
-        self._process.terminate()
-        self._process.wait(60)
+        self.process.terminate()
+        self.process.wait(120)
+
+    @property
+    def errors(self) -> str:
+        return self._errors.read_text()
 
 
-def ask(client: http.client.HTTPConnection, number: int) -> None:
-    client.request("GET", f"/order/{number % 400}/")
+class Server(Gunicorn):
+    """gunicorn, serving the shop of one variant."""
+
+    def __init__(
+        self,
+        python: str,
+        variant: str,
+        engine: str,
+        folder: Path,
+        options: Sequence[str] = ("--worker-class", "gthread", "--threads", str(THREADS)),
+    ) -> None:
+        environ = {SERVER: f"{variant}|{engine}|{folder}"}
+        super().__init__(python, "benchmarks.server:application", folder, environ, *options)
+
+
+def ask(client: http.client.HTTPConnection, path: str, headers: Mapping[str, str] = NONE) -> None:
+    client.request("GET", path, headers=headers)
     response = client.getresponse()
     response.read()
     if response.status != 200:
-        raise SystemExit(f"The server answered {response.status}")
+        raise SystemExit(f"The server answered {response.status} to {path}")
 
 
-def load(port: int, rate: int, seconds: float) -> list[float]:
+def load(port: int, rate: int, seconds: float, path: str = "order") -> list[float]:
     """Send `rate` requests a second, on time whatever the answers do; return milliseconds.
 
     A request counts from when it was due: one that waits for a slow one before it is slow as well.
@@ -77,7 +98,7 @@ def load(port: int, rate: int, seconds: float) -> list[float]:
         for number in range(first, int(rate * seconds), CLIENTS):
             due = begin + number / rate
             time.sleep(max(0, due - time.perf_counter()))
-            ask(client, number)
+            ask(client, f"/{path}/{number % 400}/")
             found.append((time.perf_counter() - due) * 1000)
         client.close()
         return found
@@ -93,6 +114,6 @@ def p50_and_p99(milliseconds: list[float]) -> tuple[float, float]:
 
 def warm_up(servers: list[Server], rate: int) -> None:
     for server in servers:
-        server.wait()
+        server.wait("/order/0/")
     for server in servers:
         load(server.port, rate, 2)

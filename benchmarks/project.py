@@ -8,6 +8,17 @@ from typing import Any
 from benchmarks import databases
 from benchmarks.variants import FOLDER, VARIANTS
 
+MIDDLEWARE = (
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+)
+"""As startproject writes it."""
+
 
 class LeftOut(Exception):
     """This variant cannot be measured here: why, in words for a reader."""
@@ -49,10 +60,11 @@ def configure(variant: str, engine: str, folder: str) -> None:
             "django.contrib.auth",
             "django.contrib.contenttypes",
             "django.contrib.sessions",
+            "django.contrib.messages",
             *filter(None, [chosen.app]),
             "benchmarks.shop",
         ],
-        MIDDLEWARE=chosen.middleware,
+        MIDDLEWARE=[*MIDDLEWARE, *chosen.middleware],
         DATABASES={"default": databases.settings(engine, variant, folder)},
         ROOT_URLCONF="benchmarks.shop.urls",
         ALLOWED_HOSTS=["*"],

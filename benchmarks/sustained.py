@@ -1,7 +1,8 @@
 """What recording costs when it never stops: `python -m benchmarks.sustained`.
 
 Prints how many events a second one process stores, the memory of one very long transaction, and
-the 99th percentile of a request under load. docs/benchmarks.md says how each is taken.
+the 99th percentile of a request under load, also where events come faster than they are stored.
+docs/benchmarks.md says how each is taken.
 """
 
 import argparse
@@ -14,7 +15,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks import databases, latency, report
+from benchmarks import databases, latency, report, saturation
 from benchmarks.environment import CHECKOUT, python_with_peers
 from benchmarks.memory import expected
 from benchmarks.variants import BARE, VARIANTS
@@ -123,8 +124,16 @@ def _rounds_of_load(run: Run, names: tuple[str, ...]) -> list[dict[str, tuple[fl
             server.end()
 
 
+def saturated(run: Run) -> Iterator[str]:
+    options = run.options
+    run.empty(BACKGROUND)
+    place = BACKGROUND, options.database, run.folder()
+    yield from saturation.rows(run.python, place, options.rates, options.seconds)
+    yield "\nAim: a lag of at most a second, nothing lost.\n"
+
+
 PARTS: dict[str, Callable[[Run], Iterator[str]]] = {
-    "throughput": throughput, "memory": memory, "p99": p99,
+    "throughput": throughput, "memory": memory, "p99": p99, "saturation": saturated,
 }  # fmt: skip
 
 
@@ -137,13 +146,19 @@ def main() -> None:
     add("--events", type=int, default=100_000, help="of throughput (%(default)s)")
     add("--saves", type=int, default=1_000_000, help="of memory (%(default)s)")
     add("--rate", type=int, default=100, help="requests per second of p99 (%(default)s)")
+    add(
+        "--rates",
+        type=lambda text: [int(each) for each in text.split(",")],
+        default=[20, 100, 400, 800, 1600],
+        help="requests per second of saturation (20,100,400,800,1600)",
+    )
     add("--seconds", type=float, default=10, help="of load in each round (%(default)s)")
     add("--here", action="store_true", help="use this Python and what is installed there")
     add(
         "--write",
         type=Path,
         metavar="FILE",
-        help="write the figures into FILE, between its markers",
+        help="write the figures into FILE, between the markers of each part",
     )
     options = parser.parse_args()
     if unknown := set(options.parts) - set(PARTS):
@@ -151,15 +166,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
         python = sys.executable if options.here else python_with_peers()
         run = Run(python, options, folder)
-        lines = []
         for part in options.parts or PARTS:
+            lines = []
             for line in PARTS[part](run):
                 print(line, flush=True)
                 lines.append(line)
+            if options.write:
+                about = f"On {options.database}:\n\n"
+                report.write(options.write, part, about + "\n".join(lines).strip())
         databases.drop(options.database, [BARE, BACKGROUND, UNFOLDED, CAPTURING], python)
-    if options.write:
-        about = f"On {options.database}:\n\n"
-        report.write(options.write, "sustained", about + "\n".join(lines).strip())
 
 
 if __name__ == "__main__":

@@ -44,5 +44,7 @@ COMPARED = {
 # For the sustained load only.
 CAPTURING = Variant("signals_demo, storing nothing", OURS, (), {"SINKS": NOWHERE})
 UNFOLDED = Variant("signals_demo, nothing folded", OURS, (), {"FOLD_AFTER": None})
-VARIANTS = COMPARED | {"capturing": CAPTURING, "unfolded": UNFOLDED}
+# The size of what is stored: the same as "background", in a database of its own.
+BYTES = COMPARED["background"]
+VARIANTS = COMPARED | {"capturing": CAPTURING, "unfolded": UNFOLDED, "bytes": BYTES}
 BARE = "bare"

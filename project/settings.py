@@ -65,7 +65,12 @@ DATABASES = {
 }
 
 # The lesson about test signals runs tests and shows their signals.
-SIGNALS_DEMO = {"RECORD_TESTS": "PLAYGROUND_CHILD" in os.environ}
+SIGNALS_DEMO = {
+    "RECORD_TESTS": "PLAYGROUND_CHILD" in os.environ,
+    "FOLD_AFTER": 25,  # the lessons show each firing
+}
+if "PLAYGROUND_DATABASE" in os.environ:
+    TEST_RUNNER = "project.playground.runner.LessonRunner"
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LANGUAGE_CODE = "en"

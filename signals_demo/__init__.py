@@ -21,7 +21,7 @@ def __getattr__(name: str) -> Any:
 
 def flush(timeout: float = 5.0) -> bool:
     """Wait until everything captured so far is stored; return False if `timeout` (s) ran out."""
-    from signals_demo.capture.recorder import leave_ended_pairs
+    from signals_demo.capture.pairs import leave_ended_pairs
     from signals_demo.delivery.writer import writer
 
     leave_ended_pairs()

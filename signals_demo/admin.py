@@ -16,7 +16,6 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from signals_demo.conf import config
 from signals_demo.models import SignalEvent
 from signals_demo.query.search import FORMS
 from signals_demo.web.base_page import LogAdmin, refused
@@ -98,8 +97,7 @@ class SignalEventAdmin(LogAdmin):
             return refused(gettext("There is no such event."))
         context = {
             "title": self.opts.app_config.verbose_name,
-            "navigation": self.navigation(request),
-            "is_switched_off": not config().enabled,
+            **self.frame(request),
             "search_forms": FORMS,
             "was_refused": ERROR_FLAG in request.GET,
             "media": Media(js=["admin/js/actions.js"]),

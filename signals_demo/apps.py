@@ -18,6 +18,13 @@ def check(**kwargs: Any) -> list[checks.CheckMessage]:
     return check_settings(**kwargs)
 
 
+def check_deployment(**kwargs: Any) -> list[checks.CheckMessage]:
+    """Check the settings of a site at work, as `manage.py check --deploy` does."""
+    from signals_demo.checks import check_deployment
+
+    return check_deployment(**kwargs)
+
+
 class SignalsDemoConfig(AppConfig):
     name = "signals_demo"
     label = "signals_demo"
@@ -31,4 +38,5 @@ class SignalsDemoConfig(AppConfig):
     def ready(self) -> None:
         lazy.start()
         checks.register(check, "signals_demo")
+        checks.register(check_deployment, "signals_demo", deploy=True)
         startup.watch()

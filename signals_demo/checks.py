@@ -7,7 +7,7 @@ from typing import Any
 
 from django.apps import AppConfig, apps
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Warning
+from django.core.checks import CheckMessage, Error, Info, Warning
 from django.db import connections, router
 from django.dispatch import Signal
 from django.utils.module_loading import import_string
@@ -18,6 +18,11 @@ from signals_demo.sinks import load
 
 ROUTER = "signals_demo.routers.SignalEventRouter"
 MIDDLEWARE = "signals_demo.middleware.SignalTraceMiddleware"
+
+SQLITE_OPTIONS = (
+    '"transaction_mode": "IMMEDIATE", '
+    '"init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"'
+)
 
 
 def check_settings(
@@ -31,12 +36,22 @@ def check_settings(
         *(Error(message, hint=hint, id="signals_demo.E001") for _key, message, hint in mistakes),
         *_extra_signals(),
         *_models(),
+        *_fields(),
         *_database(),
         *_sinks(),
         *_journal(),
-        *_changes(),
+        *([] if settings.DEBUG else _sqlite()),
+        *_functions(),
         *_asgi(),
     ]
+
+
+def check_deployment(
+    app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """Check what matters on a site at work: `check --deploy`."""
+    # Without DEBUG the other check says so too.
+    return [*_sqlite()] if settings.DEBUG and apps.is_installed("signals_demo") else []
 
 
 def _extra_signals() -> Iterator[CheckMessage]:
@@ -59,10 +74,21 @@ def _extra_signals() -> Iterator[CheckMessage]:
             )
         elif not isinstance(found, Signal):
             yield Error(
-                f"{SETTING}['EXTRA_SIGNALS']: {path!r} is a {type(found).__name__}, not a Signal.",
-                hint="Use the dotted path of a django.dispatch.Signal.",
+                f"{SETTING}['EXTRA_SIGNALS']: {path!r} is a {_class(found)}, not a"
+                " django.dispatch.Signal.",
+                hint="Only signals of Django's class can be recorded. Use the dotted path of one.",
                 id="signals_demo.E002",
             )
+
+
+def _class(value: object) -> str:
+    """Return the name of its class: with the module where Signal is not Django's."""
+    kind = type(value)
+    return (
+        kind.__qualname__
+        if kind.__module__ == "builtins"
+        else f"{kind.__module__}.{kind.__qualname__}"
+    )
 
 
 def _models() -> Iterator[CheckMessage]:
@@ -83,6 +109,31 @@ def _models() -> Iterator[CheckMessage]:
                 )
 
 
+def _fields() -> Iterator[CheckMessage]:
+    models = {model._meta.label_lower: model for model in apps.get_models(include_swapped=True)}
+    apps_of_project = {f"{app.label}.*".lower() for app in apps.get_app_configs()}
+    for label, names in config().exclude_fields.items():
+        if label in apps_of_project:
+            continue
+        if label not in models:
+            near = [models[each]._meta.label for each in get_close_matches(label, models, n=1)]
+            yield Error(
+                f"{SETTING}['EXCLUDE_FIELDS']: there is no model {label!r}.",
+                hint=f"Did you mean {near[0]!r}?" if near else "Use labels such as 'app.Model'.",
+                id="signals_demo.E008",
+            )
+            continue
+        opts = models[label]._meta
+        known = [field.name for field in opts.concrete_fields]
+        for name in set(names).difference(known, (each.attname for each in opts.concrete_fields)):
+            near = get_close_matches(name, known, n=1)
+            yield Error(
+                f"{SETTING}['EXCLUDE_FIELDS']: {opts.label} has no field {name!r}.",
+                hint=f"Did you mean {near[0]!r}?" if near else f"Its fields: {', '.join(known)}.",
+                id="signals_demo.E008",
+            )
+
+
 def _database() -> Iterator[CheckMessage]:
     alias = config().database
     if alias not in list(connections):
@@ -100,9 +151,29 @@ def _database() -> Iterator[CheckMessage]:
         yield Error(
             f"{SETTING}['DATABASE'] is {alias!r}, but DATABASE_ROUTERS do not allow SignalEvent "
             f"there: they {problem}.",
-            hint=f"Add {ROUTER!r} to DATABASE_ROUTERS, before the others.",
+            hint=f"Add {ROUTER!r} to DATABASE_ROUTERS, before the others. "
+            f'Then run "manage.py migrate --database={alias}".',
             id="signals_demo.E005",
         )
+
+
+def _sqlite() -> Iterator[CheckMessage]:
+    """Say which options keep the writers of several processes apart."""
+    alias = config().database
+    if alias not in list(connections) or connections[alias].vendor != "sqlite":
+        return
+    database = connections[alias].settings_dict
+    options = database["OPTIONS"]
+    is_in_memory = any(word in str(database["NAME"]) for word in (":memory:", "mode=memory"))
+    waits = str(options.get("transaction_mode") or "").upper() in ("IMMEDIATE", "EXCLUSIVE")
+    if is_in_memory or (waits and "wal" in str(options.get("init_command", "")).lower()):
+        return
+    yield Info(
+        "With several processes on SQLite, 'database is locked' is more frequent while signals "
+        "are recorded.",
+        hint=f"Add these to OPTIONS of DATABASES[{alias!r}]: {SQLITE_OPTIONS}.",
+        id="signals_demo.I001",
+    )
 
 
 def _sinks() -> Iterator[CheckMessage]:
@@ -138,21 +209,29 @@ def _journal() -> Iterator[CheckMessage]:
     )
 
 
-def _changes() -> Iterator[CheckMessage]:
-    signals = config().signals
-    if config().changes and signals and "post_save" in signals and "post_init" not in signals:
-        yield Warning(
-            "The old values of changed fields will be unknown: post_init notes them, and "
-            f"{SETTING}['SIGNALS'] leaves it out.",
-            hint="Add 'post_init' to SIGNALS, or set CHANGES to False.",
-            id="signals_demo.W001",
-        )
+def _functions() -> Iterator[CheckMessage]:
+    for key in ("ACTOR", "CLIENT_ADDRESS"):
+        path = getattr(config(), key.lower())
+        if path is None:
+            continue
+        try:
+            found = import_string(path)
+            problem = "" if callable(found) else f"is a {type(found).__name__}, not a function"
+        except Exception as error:  # noqa: BLE001 - a module of the project may raise anything
+            problem = f"cannot be imported: {error}"
+        if problem:
+            yield Error(
+                f"{SETTING}[{key!r}]: {path!r} {problem}.",
+                hint="Use the dotted path of a function that takes a request.",
+                id="signals_demo.E009",
+            )
 
 
 def _asgi() -> Iterator[CheckMessage]:
     if getattr(settings, "ASGI_APPLICATION", None) and MIDDLEWARE not in settings.MIDDLEWARE:
         yield Warning(
-            "Under ASGI, the actor of a request may be unknown.",
+            "Under ASGI, the actor of a request is known only when it ends, and not at all if its "
+            "client leaves before.",
             hint=f"Add {MIDDLEWARE!r} to MIDDLEWARE.",
             id="signals_demo.W002",
         )

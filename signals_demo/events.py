@@ -1,21 +1,24 @@
 """What travels from the recorder to the sinks."""
 
-import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from itertools import count, islice
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from signals_demo.catalog import PASSIVE
 from signals_demo.catalog.outcomes import OPEN
+from signals_demo.clock import clock
+from signals_demo.serialize.folded import with_folded
+from signals_demo.serialize.impersonated import with_impersonator
 from signals_demo.serialize.source import Site
 from signals_demo.serialize.text import Text
 from signals_demo.tracing.outcomes import TransactionOutcome
-from signals_demo.tracing.trace import Actor, Trace
+from signals_demo.tracing.trace import Trace
 
 
 class Batch(Protocol):
-    """What delivery makes of the items that wait."""
+    """What delivery adds the items that wait to: see `delivery.rows.RowBatch`."""
 
     def add_event(self, event: "Event") -> None: ...
 
@@ -42,7 +45,6 @@ class Event(NamedTuple):
     outcome: TransactionOutcome | None
     site: Site | None
     changes: Text
-    actor: Actor | None
     count: int  # type: ignore[assignment]  # hides tuple.count, as the field is named
 
     @property
@@ -70,35 +72,44 @@ class Event(NamedTuple):
 
 
 class FoldedEvent:
-    """Similar init signals that become one event when the worker takes it."""
+    """Similar firings that become one event when the worker takes it.
 
-    __slots__ = ("_count", "_event", "_generation", "_lock", "_sealed", "on_add")
+    Firings are counted without a lock: `next()` of a counter is one step for all threads and
+    signal handlers, and so is `extend()` in `seal()`. The number that it takes divides the firings
+    that belong to the event from those that come too late.
+    """
 
-    is_passive = True
+    __slots__ = (
+        "_began", "_end", "_event", "_generation", "_last", "_numbers", "keys", "on_add",
+    )  # fmt: skip
 
     generation = 0
     """Grows with each fork: a folded event belongs to the process that began it."""
 
-    def __init__(self, event: Event) -> None:
+    def __init__(self, event: Event, key: str | int | None = None) -> None:
         self._event = event
-        self._count = 1
         self._generation = FoldedEvent.generation
-        self._sealed = False
-        self._lock = threading.RLock()  # a signal handler may come in between, and add as well
-        self.on_add: Callable[[int], None] | None = None
-        """Called with the number of the event for each firing that is added."""
+        self._numbers = count(2)  # the first firing is the event itself
+        self._end: list[int] = []
+        self._began = self._last = clock.perf_counter_ns()
+        self.keys: dict[str | int, None] = {} if key is None else {key: None}
+        """The keys of the first few instances that it is about, as JSON, in their order."""
+        self.on_add: Callable[[FoldedEvent], None] | None = None
+        """Called after each firing that is added."""
 
-    def add(self) -> bool:
+    def add(self, key: str | int | None = None) -> bool:
         """Count one more firing, or return False if the worker has taken it."""
         if self._generation != FoldedEvent.generation:
             return False
-        with self._lock:
-            if self._sealed:
-                return False
-            self._count += 1
-            if self.on_add is not None:
-                self.on_add(self._event.sequence)
-            return True
+        if key is not None:
+            self.keys[key] = None
+        self._last = clock.perf_counter_ns()
+        number = next(self._numbers)
+        if self._end and number >= self._end[0]:
+            return False
+        if self.on_add is not None:
+            self.on_add(self)
+        return True
 
     @property
     def event(self) -> Event:
@@ -107,19 +118,36 @@ class FoldedEvent:
 
     @property
     def firings(self) -> int:
-        """Return how many firings it stands for so far."""
-        return self._count
+        """Return at least 1: how many it stands for is known when it is sealed."""
+        return self._end[0] - 1 if self._end else 1
 
     @property
     def sequence(self) -> int:
         """Return the number of its event."""
         return self._event.sequence
 
+    @property
+    def last(self) -> int:
+        """Return when the last firing was, in nanoseconds since the epoch."""
+        return self._event.time + self._last - self._began
+
+    @property
+    def is_passive(self) -> bool:
+        """Return whether it alone is no reason to open a database."""
+        return self._event.is_passive
+
     def seal(self) -> Event:
         """End it, and return its event."""
-        with self._lock:
-            self._sealed = True
-            return self._event._replace(count=self._count)
+        if not self._end:
+            self._end.extend(islice(self._numbers, 1))
+        event, firings = self._event, self.firings
+        if firings == 1:
+            return event
+        return event._replace(
+            count=firings,
+            arguments=with_folded(event.arguments, self.last, self.keys),
+            object_pk="" if len(self.keys) > 1 else event.object_pk,
+        )
 
     def add_to(self, batch: Batch) -> None:
         """End it, and add its event to a batch."""
@@ -138,6 +166,7 @@ class Row(NamedTuple):
     signal: str
     sender: str
     trace_id: str
+    span_id: str
     position: int
     depth: int
     count: int  # type: ignore[assignment]  # hides tuple.count, as the field is named
@@ -165,14 +194,15 @@ class Row(NamedTuple):
 class Resolution(NamedTuple):
     """The outcome, known only now, of rows that were stored as open.
 
-    It holds for the rows of `recorder` numbered `first` to `last` that belong to `trace_id`
-    and `database` and are still open.
+    It holds for the rows of `recorder` numbered `first` to `last` that belong to that unit of
+    work and `database` and are still open.
     """
 
     recorder: UUID
     first: int
     last: int
     trace_id: str
+    span_id: str
     database: str
     outcome: str
 
@@ -182,6 +212,7 @@ class Resolution(NamedTuple):
             row.outcome == OPEN
             and row.recorder == self.recorder
             and self.first <= row.sequence <= self.last
+            and row.span_id == self.span_id
             and row.trace_id == self.trace_id
             and row.database == self.database
         )
@@ -198,16 +229,44 @@ class Resolution(NamedTuple):
 
 
 class Attribution(NamedTuple):
-    """The actor, known only now, of a request's rows that were stored without one."""
+    """The actor, known only now, of rows that were stored without one, and who stands behind it.
+
+    It holds for the rows of `recorder` numbered `first` to `last` that belong to that unit of work
+    and have no actor, or this one.
+    """
 
     recorder: UUID
+    first: int
+    last: int
     trace_id: str
+    span_id: str
     actor_pk: str
     actor: str
+    impersonator_pk: str = ""
+    impersonator: str = ""
+
+    @property
+    def is_impersonated(self) -> bool:
+        """Return whether somebody else stands behind the actor."""
+        return bool(self.impersonator_pk or self.impersonator)
+
+    def applied_to(self, row: Row) -> Row:
+        """Return a row with what it says."""
+        row = row._replace(actor_pk=self.actor_pk, actor=self.actor)
+        if not self.is_impersonated:
+            return row
+        named = with_impersonator(row.arguments, self.impersonator_pk, self.impersonator)
+        return row._replace(arguments=named)
 
     def concerns(self, row: Row) -> bool:
         """Return whether it is about this row."""
-        return not row.actor and (row.recorder, row.trace_id) == (self.recorder, self.trace_id)
+        return (
+            (row.actor_pk, row.actor) in (("", ""), (self.actor_pk, self.actor))
+            and row.recorder == self.recorder
+            and self.first <= row.sequence <= self.last
+            and row.span_id == self.span_id
+            and row.trace_id == self.trace_id
+        )
 
     @property
     def firings(self) -> int:

@@ -4,6 +4,7 @@ For tests of code that builds on `SignalEvent`. Install the extra `factories` to
 """
 
 import uuid
+import zlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -50,6 +51,7 @@ class SignalEventFactory(DjangoModelFactory[SignalEvent]):
     signal = "post_save"
     sender = LazyAttribute(lambda event: _SENDERS.get(_family(event.signal), ""))
     trace_id = LazyFunction(lambda: uuid.uuid4().hex)
+    span_id = LazyAttribute(lambda event: f"{zlib.crc32(event.trace_id.encode()):016x}")
     position = 1
     origin = Origin.REQUEST
     origin_name = "POST /cart/"
@@ -74,12 +76,12 @@ def _writes(signal: str) -> bool:
 def _arguments(signal: str, model: str, key: str) -> dict[str, Any]:
     instance = {"model": model, "pk": key}
     values: dict[str, Any] = {
-        "instance": instance, "raw": False, "using": "default", "update_fields": None,
-        "created": False, "origin": instance, "action": "post_add", "reverse": False,
-        "model": "auth.models.Group", "pk_set": [1], "args": [], "kwargs": {}, "user": instance,
-        "request": _REQUEST, "credentials": {"username": "ada", "password": MASK},
-        "environ": _REQUEST, "verbosity": 1,
+        "created": False, "action": "post_add", "reverse": False, "model": "auth.models.Group",
+        "pk_set": [1], "user": instance, "request": _REQUEST,
+        "credentials": {"username": "ada", "password": MASK}, "environ": _REQUEST, "verbosity": 1,
     }  # fmt: skip
+    if signal == "m2m_changed":
+        values["instance"] = instance
     known = catalog.get(signal)
     sent = known.argument_names if known else ()
     return {name: values[name] for name in sent if name in values}
@@ -136,20 +138,17 @@ def _save_steps(
     depth: int, model: str, pk: int, changes: dict[str, Any], **fields: Any
 ) -> list[Step]:
     created = all(old is None for old, _new in changes.values())
-    sent = {"raw": False, "using": "default", "update_fields": None}
-    before = {"instance": {"model": model, "pk": None if created else pk}} | sent
-    after = {"instance": {"model": model, "pk": pk}, "created": created} | sent
     shared = {"sender": model} | fields
     key = "" if created else str(pk)
     return [
-        (depth, "pre_save", shared | {"object_pk": key, "arguments": before}),
+        (depth, "pre_save", shared | {"object_pk": key, "arguments": {}}),
         (
             depth,
             "post_save",
             shared
             | {
                 "object_pk": str(pk),
-                "arguments": after,
+                "arguments": {"created": created},
                 "changes": changes,
                 "duration": timedelta(microseconds=740),
             },
@@ -195,10 +194,12 @@ _ORDER = {
 
 def _init_steps(depth: int, model: str, count: int) -> list[Step]:
     shared = {"sender": model, "object_pk": "", "outcome": "", "database": "", "count": count}
-    made = {"args": [1, "Teapot"], "kwargs": {}}
+    told = {"last_at": "2026-11-21T14:03:22.420000+00:00"}
+    made = {"args": [1, "Teapot"], "folded": told}
+    several = {"folded": told | {"pks": [1, 2, 3, 4, 5]}}
     return [
         (depth, "pre_init", shared | {"arguments": made}),
-        (depth, "post_init", shared | {"arguments": {"instance": None}}),
+        (depth, "post_init", shared | {"arguments": several}),
     ]
 
 
@@ -209,22 +210,20 @@ def _link_step(depth: int) -> Step:
         "reverse": False,
         "model": "shop.models.Tag",
         "pk_set": [1, 4, 9],
-        "using": "default",
     }
     link = {"sender": "shop.Order_tags", "object_pk": "3", "arguments": sent}
     return depth, "m2m_changed", link | {"duration": timedelta(microseconds=940)}
 
 
 def _delete_steps(depth: int) -> list[Step]:
-    basket = {"model": "shop.Basket", "pk": 12}
     shared = {"sender": "shop.Basket", "object_pk": "12"}
     after = {
-        "arguments": {"instance": basket, "using": "default", "origin": basket},
+        "arguments": {},
         "changes": {"id": [12, None], "session": [MASK, None]},
         "duration": timedelta(microseconds=1850),
     }
     return [
-        (depth, "pre_delete", shared | {"arguments": {"instance": basket, "origin": basket}}),
+        (depth, "pre_delete", shared | {"arguments": {}}),
         (depth, "post_delete", shared | after),
     ]
 

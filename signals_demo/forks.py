@@ -43,6 +43,11 @@ def _listen_to_uwsgi() -> None:
     _uwsgi.post_fork_hook = begin
 
 
+def is_uwsgi() -> bool:
+    """Return whether this is a process of uWSGI."""
+    return _uwsgi is not None
+
+
 def threads_stand_still() -> bool:
     """Return whether threads run only during requests, as in uWSGI without `enable-threads`."""
     if _uwsgi is None or {"enable-threads", "threads", "gevent"} & set(_uwsgi.opt):

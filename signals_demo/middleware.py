@@ -45,11 +45,12 @@ class SignalTraceMiddleware:
         elif current.get() is None or current.get().trace is not scope.trace:  # type: ignore[union-attr]
             current.set(scope)
         if scope is not None:
-            scope.trace.learn_of(request)
+            scope.trace.who.learn(request)
         return scope
 
     def _tag(self, response: HttpResponseBase, scope: Scope | None) -> HttpResponseBase:
         if scope is not None:
+            scope.trace.who.ask()
             # When the response is closed, in whatever thread, its request is over.
             setattr(response, SCOPE_KEY, scope)
         return response

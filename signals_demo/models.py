@@ -4,8 +4,12 @@ from datetime import timedelta
 from typing import Any, ClassVar
 
 from django.core.checks import CheckMessage
-from django.db import models
+from django.db import connections, models, router, transaction
 from django.utils.translation import gettext_lazy as _
+
+from signals_demo.conf.tenants import is_shared
+from signals_demo.fields import SpanIdField, TraceIdField, of_key
+from signals_demo.tracing.schemas import SEPARATOR, has_schemas, schema_of
 
 
 class Origin(models.TextChoices):
@@ -14,7 +18,7 @@ class Origin(models.TextChoices):
     REQUEST = "request", _("request")
     COMMAND = "command", _("command")
     TASK = "task", _("task")
-    BLOCK = "block", _("block")
+    BLOCK = "block", _("trace() block")
     SHELL = "shell", _("shell")
     TEST = "test", _("test")
     PROCESS = "process", _("process")
@@ -28,18 +32,55 @@ class Outcome(models.TextChoices):
     OPEN = "open", _("open")
 
 
+def in_schema_of(instance: models.Model) -> models.Q:
+    """Return what the events of the tenant have in common in whose schema an instance is."""
+    alias = instance._state.db or router.db_for_read(type(instance), instance=instance)
+    connection = connections[alias]
+    app_label = instance._meta.app_label
+    if not has_schemas(connection) or is_shared(app_label):
+        return models.Q()
+    schema = schema_of(connection, app_label)
+    if schema:
+        return models.Q(database__endswith=f"{SEPARATOR}{schema}")
+    return ~models.Q(database__contains=SEPARATOR) & ~models.Q(database="")
+
+
 class SignalEventQuerySet(models.QuerySet["SignalEvent"]):
     """The queries that the indexes of `SignalEvent` serve."""
 
     def in_trace(self, trace_id: str) -> "SignalEventQuerySet":
         """Return the events of one unit of work, in the order in which they fired."""
-        return self.filter(trace_id=trace_id).order_by("position", "sequence")
+        return self.filter(trace_id=trace_id).order_by("position", "pk")
 
     def of_object(self, instance: models.Model) -> "SignalEventQuerySet":
-        """Return the events about one model instance, oldest first."""
-        return self.filter(sender=instance._meta.label, object_pk=str(instance.pk)).order_by(
-            "occurred_at", "sequence"
-        )
+        """Return the events about one model instance, oldest first.
+
+        With tenants in schemas, these are the events of the tenant that is active.
+        """
+        found = self.filter(**of_key("object_pk", str(instance.pk)), sender=instance._meta.label)
+        return found.filter(in_schema_of(instance)).order_by("occurred_at", "pk")
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        """Delete the events, and the traces of which no event is left.
+
+        The sums of other traces, of hours and of days stay: they say what has been recorded.
+        """
+        # Not by their ids, which may be very many: the traces lie where the events were. Asked
+        # before the transaction, which on SQLite must not read before it writes.
+        span = self.aggregate(first=models.Min("occurred_at"), last=models.Max("occurred_at"))
+        if span["first"] is None:
+            return super().delete()
+        own = {name: models.OuterRef(name) for name in ("trace_id", "recorder", "span_id")}
+        left = SignalEvent.objects.using(self.db).filter(**own)
+        near = {"started_at__lte": span["last"], "ended_at__gte": span["first"]}
+        with transaction.atomic(using=self.db, savepoint=False):
+            events, by_event = super().delete()
+            empty = SignalTrace.objects.using(self.db).filter(~models.Exists(left), **near)
+            traces, by_trace = empty.delete()
+        return events + traces, {**by_event, **by_trace}
+
+    delete.alters_data = True  # type: ignore[attr-defined]
+    delete.queryset_only = True  # type: ignore[attr-defined]
 
     def at_once(self, **queries: models.Subquery) -> dict[str, Any]:
         """Return the values of several single-value queries, in one query.
@@ -67,14 +108,20 @@ class SignalEvent(models.Model):
     occurred_at = models.DateTimeField(_("time"))
     signal = models.CharField(_("signal"), max_length=255)
     sender = models.CharField(_("sender"), max_length=255, blank=True)
-    trace_id = models.CharField(
+    trace_id = TraceIdField(
         _("trace"),
-        max_length=32,
+        default="",
         blank=True,
-        help_text=_("The unit of work in which it fired, as a W3C trace id."),
+        help_text=_("What it is part of, across processes, as a W3C trace id."),
     )
-    position = models.PositiveIntegerField(
-        _("position"), default=0, help_text=_("Order within the trace.")
+    span_id = SpanIdField(
+        _("unit of work"),
+        default="",
+        blank=True,
+        help_text=_("The request, command, task or block in which it fired, as a W3C span id."),
+    )
+    position = models.PositiveBigIntegerField(
+        _("position"), default=0, help_text=_("Order within the unit of work.")
     )
     depth = models.PositiveIntegerField(
         _("depth"), default=0, help_text=_("Number of signal pairs that were open when it fired.")
@@ -125,22 +172,26 @@ class SignalEvent(models.Model):
                 fields=["recorder", "sequence"], name="signals_demo_event_once"
             ),
         ]
-        # Each ends with the columns that its rows are read in order of, so that no query sorts.
+        # The key decides between events of one time, and is no column here: SQLite and MySQL have
+        # it at the end of each index, and PostgreSQL sorts the few rows of one time.
         indexes = [
-            models.Index(fields=["occurred_at", "sequence"], name="signals_demo_time"),
-            models.Index(fields=["trace_id", "position"], name="signals_demo_trace"),
-            models.Index(fields=["signal", "occurred_at", "sequence"], name="signals_demo_signal"),
-            models.Index(fields=["sender", "occurred_at", "sequence"], name="signals_demo_sender"),
-            models.Index(
-                fields=["object_pk", "sender", "occurred_at", "sequence"],
+            models.Index(fields=["occurred_at"], name="signals_demo_time"),  # list, exports
+            models.Index(fields=["trace_id", "position"], name="signals_demo_trace"),  # its parts
+            models.Index(fields=["signal", "occurred_at"], name="signals_demo_signal"),  # views
+            models.Index(fields=["sender", "occurred_at"], name="signals_demo_sender"),  # a model
+            models.Index(  # the history of an object, or of a key alone; many events have none
+                fields=["object_pk", "sender", "occurred_at"],
                 name="signals_demo_object",
+                condition=models.Q(object_pk__gt=""),
             ),
-            models.Index(
-                fields=["actor_pk", "occurred_at", "sequence"], name="signals_demo_actor"
+            models.Index(  # what a person did
+                fields=["actor_pk", "occurred_at"],
+                name="signals_demo_actor",
+                condition=models.Q(actor_pk__gt=""),
             ),
             # Only the few rows that were not committed: the others cost nothing.
             models.Index(
-                fields=["outcome", "occurred_at", "sequence"],
+                fields=["outcome", "occurred_at"],
                 name="signals_demo_outcome",
                 condition=models.Q(outcome="rolled_back") | models.Q(outcome="open"),
             ),
@@ -166,13 +217,14 @@ class SignalEvent(models.Model):
 
 
 class SignalTrace(models.Model):
-    """One trace, with sums over the events that one process recorded."""
+    """One unit of work, with sums over the events that one process recorded."""
 
     id = models.BigAutoField(primary_key=True, verbose_name=_("ID"))
     recorder = models.UUIDField(
         _("recorder"), help_text=_("The process that recorded its events.")
     )
-    trace_id = models.CharField(_("trace"), max_length=32)
+    trace_id = TraceIdField(_("trace"))
+    span_id = SpanIdField(_("unit of work"), default="", blank=True)
     origin = models.CharField(_("origin"), max_length=10, choices=Origin, blank=True)
     origin_name = models.CharField(_("origin name"), max_length=255, blank=True)
     actor_pk = models.CharField(_("actor key"), max_length=255, blank=True)
@@ -191,7 +243,7 @@ class SignalTrace(models.Model):
     rolled_back = models.PositiveBigIntegerField(
         _("rolled back"), help_text=_("Events whose transaction was rolled back.")
     )
-    general_name = models.CharField(max_length=255, blank=True)  # with `…` in place of keys
+    general_name = models.CharField(max_length=255, blank=True)  # with `*` in place of keys
 
     class Meta:
         verbose_name = _("trace")
@@ -199,7 +251,7 @@ class SignalTrace(models.Model):
         default_permissions = ()  # they are part of the log
         constraints = [
             models.UniqueConstraint(
-                fields=["trace_id", "recorder"], name="signals_demo_trace_once"
+                fields=["trace_id", "recorder", "span_id"], name="signals_demo_trace_once"
             ),
         ]
         # One for each sort order, and one for each filter that few rows pass.

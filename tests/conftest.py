@@ -1,6 +1,7 @@
 """What all tests share: their groups, when signals are recorded, what a run leaves out."""
 
 import atexit
+import gc
 import os
 import signal
 import sys
@@ -27,6 +28,9 @@ from tests.factories import UserFactory
 
 lazy.load()  # these tests look at what records, whether or not they capture
 
+# Nothing of what is imported and collected is ever garbage: do not look through it all the time.
+gc.disable()
+
 TESTS = Path(__file__).parent
 BROWSER_TESTS = TESTS / "browser"
 
@@ -47,7 +51,6 @@ FOLDERS = {
     "rollups": "stored",
     "sinks": "stored",
     "testing": "one_database",
-    "tracing": "stored",
 }
 
 
@@ -99,6 +102,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if not any(item.iter_markers("benchmarks"))]
         if number := len(applying) - len(items):
             left_out.append((f"{number} of the benchmarks", f"{PYTEST} -m benchmarks"))
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -193,9 +201,9 @@ def recording(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 def _empty() -> None:
-    SignalEvent.objects.all().delete()
-    SignalTrace.objects.all().delete()
-    SignalHour.objects.all().delete()
+    for model in (SignalEvent, SignalTrace, SignalHour):
+        models = model._default_manager.all()
+        models._raw_delete(models.db)  # no signal, and nothing that refers to them
 
 
 @pytest.fixture

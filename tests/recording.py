@@ -28,6 +28,7 @@ from signals_demo.models import SignalEvent
 from signals_demo.serialize.text import encode
 from signals_demo.sinks.memory import MemorySink
 from signals_demo.tracing.trace import Trace
+from tests.forkserver import Process, fork_server
 
 MEMORY = {"memory": {"BACKEND": "signals_demo.sinks.memory.MemorySink"}}
 
@@ -64,6 +65,7 @@ def row_maker() -> Callable[..., Row]:
             "signal": "post_save",
             "sender": "auth.User",
             "trace_id": "ab" * 16,
+            "span_id": "1a" * 8,
             "position": number,
             "depth": 1,
             "count": 1,
@@ -105,7 +107,6 @@ def made_event(*, arguments: Any = None, changes: Any = None, **fields: Any) -> 
         "outcome": None,
         "site": None,
         "changes": encode(changes or {}),
-        "actor": None,
         "count": 1,
     }
     return Event(**values | fields)
@@ -264,10 +265,15 @@ class Project:
         self, *command: str, setting: Mapping[str, Any] | None = None, **environment: str
     ) -> subprocess.CompletedProcess[str]:
         """Run Python with these arguments, and wait for its end."""
+        own = self.environment | {"SIGNALS_DEMO": json.dumps(setting or {})} | environment
+        if command[0].endswith(".py"):
+            return fork_server().run(*command, cwd=self.folder, env=own, timeout=120)
+        if command[:2] == ("-m", "pytest"):
+            return fork_server("pytest").run(*command, cwd=self.folder, env=own, timeout=120)
         return subprocess.run(
             [sys.executable, *command],
             cwd=self.folder,
-            env=self.environment | {"SIGNALS_DEMO": json.dumps(setting or {})} | environment,
+            env=own,
             capture_output=True,
             text=True,
             timeout=120,
@@ -290,7 +296,7 @@ class Project:
     @contextmanager
     def running(
         self, code: str, *, setting: Mapping[str, Any] | None = None, **environment: str
-    ) -> Iterator[subprocess.Popen[str]]:
+    ) -> Iterator[Process]:
         """Run some code after `django.setup()`, beside the test.
 
         What it prints can be read; its standard error is in the file `said`.
@@ -302,23 +308,17 @@ class Project:
             yield process
 
     @contextmanager
-    def beside(self, *command: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
-        """Run Python with these arguments beside the test, until the block ends."""
+    def beside(self, *command: str, **environment: str) -> Iterator[Process]:
+        """Run a script with its arguments beside the test, until the block ends."""
+        own = self.environment | environment
         with (
             (self.folder / "said").open("w") as said,
-            subprocess.Popen(
-                [sys.executable, *command],
-                cwd=self.folder,
-                env=self.environment | environment,
-                stdout=subprocess.PIPE,
-                stderr=said,
-                text=True,
-            ) as process,
+            fork_server().start(*command, cwd=self.folder, env=own, stderr=said) as process,
         ):
             try:
                 yield process
             finally:
-                process.kill()
+                process.kill_with_children()
 
     @property
     def said(self) -> str:

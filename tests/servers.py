@@ -72,7 +72,7 @@ def serve(
             _wait_until_it_answers(process, port, log)
             yield Server(f"http://127.0.0.1:{port}", log)
         finally:
-            process.terminate()
+            _end(process)
 
 
 def _wait_until_it_answers(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
@@ -87,6 +87,16 @@ def _wait_until_it_answers(process: subprocess.Popen[bytes], port: int, log: Pat
                     f"The server did not start:\n{log.read_text(encoding='utf-8')}"
                 ) from error
             time.sleep(0.05)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Terminate a server; one that does not end within a minute is killed, and fails the test."""
+    process.terminate()
+    try:
+        process.wait(60)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
 
 
 def until(what: Callable[[], object]) -> None:
@@ -136,7 +146,7 @@ def running(
             assert process.poll() is None, log.read_text()
             yield f"http://127.0.0.1:{port}", process
         finally:
-            process.terminate()
+            _end(process)
 
 
 REQUESTS = 50
@@ -166,7 +176,7 @@ class Load:
         self._threads = [threading.Thread(target=self._ask) for _ in range(clients)]
 
     def _ask(self) -> None:
-        while not self._over.is_set():
+        while not self._over.wait(0.003):
             try:
                 get(self.address)
                 self.answered += 1

@@ -84,6 +84,7 @@ class Note(models.Model):
     data = models.JSONField(default=dict, null=True)
     blob = models.BinaryField(default=b"")
     attachment = models.FileField(blank=True)
+    scan = models.FileField(null=True)
     api_token = models.CharField(max_length=40, default="", null=True)
 
     class Meta:

@@ -37,6 +37,37 @@ def only(setting: Any, **settings: Any) -> CheckMessage:
     return messages[0]
 
 
+WAL = {"transaction_mode": "IMMEDIATE", "init_command": "PRAGMA journal_mode=WAL;"}
+
+
+@pytest.mark.parametrize(
+    ("options", "name", "is_said"),
+    [
+        ({}, "db.sqlite3", True),
+        ({"timeout": 20}, "db.sqlite3", True),
+        ({"transaction_mode": "IMMEDIATE"}, "db.sqlite3", True),
+        ({"init_command": WAL["init_command"]}, "db.sqlite3", True),
+        (WAL, "db.sqlite3", False),
+        (WAL | {"transaction_mode": "exclusive"}, "db.sqlite3", False),
+        ({}, ":memory:", False),
+    ],
+)
+@pytest.mark.parametrize("debug", [True, False])
+@pytest.mark.applies(connections["default"].vendor == "sqlite")
+def test_the_options_that_keep_writers_on_sqlite_apart(
+    monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], name: str, is_said: bool, debug: bool
+) -> None:
+    database = connections["default"].settings_dict
+    monkeypatch.setitem(database, "OPTIONS", options)
+    monkeypatch.setitem(database, "NAME", name)
+    with override_settings(DEBUG=debug):
+        usual = run_checks(tags=["signals_demo"])
+        deployed = run_checks(tags=["signals_demo"], include_deployment_checks=True)
+    assert [each.id for each in deployed] == ["signals_demo.I001"] * is_said
+    assert usual == ([] if debug else deployed)  # a new project is not bothered
+    assert all("IMMEDIATE" in (each.hint or "") and "WAL" in each.hint for each in deployed)
+
+
 class Elsewhere:
     def db_for_write(self, model: type[models.Model], **hints: Any) -> str | None:
         return "audit" if model._meta.app_label == "signals_demo" else None
@@ -155,7 +186,7 @@ def test_an_extra_signal_has_to_be_importable(path: str) -> None:
 def test_an_extra_signal_has_to_be_a_signal(path: str) -> None:
     message = only({"EXTRA_SIGNALS": [path]})
     assert message.id == "signals_demo.E002"
-    assert "not a Signal" in message.msg
+    assert "not a django.dispatch.Signal" in message.msg
 
 
 @pytest.mark.parametrize(
@@ -183,6 +214,32 @@ def test_a_model_has_to_exist(key: str, label: str, fix: str) -> None:
     assert key in message.msg
     assert repr(label) in message.msg
     assert fix in str(message.hint)
+
+
+# EXCLUDE_FIELDS
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem", "fix"),
+    [
+        ({"playground.Bok": ["title"]}, "'playground.bok'", "'playground.Book'"),
+        ({"nothing.Like": ["title"]}, "'nothing.like'", "'app.Model'"),
+        ({"playground.Book": ["titel"]}, "'titel'", "'title'"),
+        ({"playground.Book": ["zzz"]}, "'zzz'", "copies"),
+        ({"playground.Book": ["tags"]}, "'tags'", "title"),
+    ],
+)
+def test_a_field_has_to_exist(fields: dict[str, list[str]], problem: str, fix: str) -> None:
+    message = only({"EXCLUDE_FIELDS": fields})
+    assert message.id == "signals_demo.E008"
+    assert "EXCLUDE_FIELDS" in message.msg
+    assert problem in message.msg
+    assert fix in str(message.hint)
+
+
+def test_fields_that_exist_are_fine() -> None:
+    names = {"playground.book": ["title", "author_id"], "playground.*": ["anything"]}
+    assert said({"EXCLUDE_FIELDS": names}) == []
 
 
 # DATABASE
@@ -252,15 +309,23 @@ def test_a_sink_speaks_for_itself() -> None:
     assert only({"SINKS": {"a": {"BACKEND": "tests.test_checks.Sink"}}}).id == "bottle.W001"
 
 
+@pytest.mark.parametrize("key", ["ACTOR", "CLIENT_ADDRESS"])
+@pytest.mark.parametrize(
+    ("path", "problem"),
+    [
+        ("nowhere.who", "No module named 'nowhere'"),
+        ("tests.test_checks.nobody", 'does not define a "nobody"'),
+        ("tests.test_checks.__name__", "is a str, not a function"),
+    ],
+)
+def test_a_function_of_the_project_has_to_be_there(key: str, path: str, problem: str) -> None:
+    message = only({key: path})
+    assert message.id == "signals_demo.E009"
+    assert problem in message.msg
+    assert said({key: "builtins.str"}) == []
+
+
 # Warnings.
-
-
-def test_changes_without_post_init_have_no_old_values() -> None:
-    message = only({"SIGNALS": ["post_save"]})
-    assert message.id == "signals_demo.W001"
-    assert not message.is_serious()
-    assert said({"SIGNALS": ["post_save"], "CHANGES": False}) == []
-    assert said({"SIGNALS": ["post_delete"]}) == []
 
 
 def test_asgi_without_the_middleware_is_warned_of() -> None:

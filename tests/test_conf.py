@@ -5,6 +5,7 @@ import logging
 import math
 import re
 import threading
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ def test_without_the_setting_everything_has_its_default() -> None:
 
 
 def test_every_key_has_a_default() -> None:
-    assert {name.upper() for name in Config._fields} == set(READERS)
+    assert {each.name.upper() for each in fields(Config)} == set(READERS)
 
 
 def test_a_change_of_the_setting_holds_at_once_and_is_undone() -> None:
@@ -76,6 +77,9 @@ def test_it_is_read_once_by_many_threads(caplog: pytest.LogCaptureFixture) -> No
         ("EXCLUDE_MODELS", ["sessions.*"], ("sessions.*",)),
         ("EXCLUDE_PATHS", [], ()),
         ("EXCLUDE_PATHS", ["/healthz", "/static/*", "*.css"], ("/healthz", "/static/*", "*.css")),
+        ("EXCLUDE_FIELDS", {}, {}),
+        ("EXCLUDE_FIELDS", {"shop.Product": ["a", "b"], "SHOP.product": ("c",)},
+         {"shop.product": ("a", "b", "c")}),
         ("MODE", "inline", "inline"),
         ("DATABASE", "audit", "audit"),
         ("SINKS", None, None),
@@ -86,6 +90,7 @@ def test_it_is_read_once_by_many_threads(caplog: pytest.LogCaptureFixture) -> No
         ("BATCH_SIZE", 1, 1),
         ("BUFFER_LIMIT", 5, 5),
         ("FOLD_AFTER", None, None),
+        ("FOLD_AFTER", 0, 0),
         ("FOLD_AFTER", 1, 1),
         ("CALL_SITES", False, False),
         ("CHANGES", False, False),
@@ -95,6 +100,12 @@ def test_it_is_read_once_by_many_threads(caplog: pytest.LogCaptureFixture) -> No
         ("REMOTE_ADDRESS", False, False),
         ("TRUSTED_PROXIES", 0, 0),
         ("TRUSTED_PROXIES", 2, 2),
+        ("ACTOR", None, None),
+        ("ACTOR", "shop.audit.who", "shop.audit.who"),
+        ("CLIENT_ADDRESS", "shop.audit.address", "shop.audit.address"),
+        ("TRUST_TRACEPARENT", True, True),
+        ("TRUST_TRACEPARENT", [], ()),
+        ("TRUST_TRACEPARENT", ["10.0.0.0/8", "::1", "unix"], ("10.0.0.0/8", "::1", "unix")),
         ("RECORD_TESTS", True, True),
         ("STRICT", True, True),
     ],
@@ -114,7 +125,7 @@ LISTS = (
 WRONG: list[tuple[str, Any]] = [
     *((key, value) for key in FLAGS for value in (None, 1, 0, "yes", "", [], object())),
     *((key, value) for key in COUNTS for value in (-1, 1.5, "3", True, math.nan, [], object())),
-    *((key, 0) for key in COUNTS if key != "TRUSTED_PROXIES"),
+    *((key, 0) for key in COUNTS if key not in ("FOLD_AFTER", "TRUSTED_PROXIES")),
     *(
         (key, None)
         for key in (*COUNTS, *LISTS)
@@ -124,6 +135,15 @@ WRONG: list[tuple[str, Any]] = [
         (key, value)
         for key in LISTS
         for value in ("post_save", 5, True, {"a": 1}, [1], [""], [None], [["a.b"]], b"x", object())
+    ),
+    *(
+        (key, value)
+        for key in ("ACTOR", "CLIENT_ADDRESS")
+        for value in ("", "who", "shop.", "shop audit.who", ["shop.audit.who"], len, 1, True)
+    ),
+    *(
+        ("TRUST_TRACEPARENT", value)
+        for value in (None, 1, "10.0.0.1", ["10.0.0.1/99"], ["proxy"], [1], [None], {"unix": 1})
     ),
     ("SIGNALS", ["post_sav"]),
     ("SIGNALS", ["POST_SAVE"]),
@@ -136,6 +156,20 @@ WRONG: list[tuple[str, Any]] = [
     ("INCLUDE_MODELS", ["Order"]),
     ("INCLUDE_MODELS", ["shop.models.Order"]),
     ("EXCLUDE_MODELS", ["*"]),
+    *(
+        ("EXCLUDE_FIELDS", value)
+        for value in (
+            None,
+            [],
+            "a.B",
+            {"B": ["c"]},
+            {1: ["c"]},
+            {"a.B": "c"},
+            {"a.B": [1]},
+            {"a.B": None},
+            {"a.B": [""]},
+        )
+    ),
     ("EXCLUDE_PATHS", ["healthz"]),
     ("EXCLUDE_PATHS", ["https://example.com/healthz"]),
     ("EXCLUDE_PATHS", ["/healthz?full=1"]),

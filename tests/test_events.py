@@ -62,7 +62,7 @@ def test_a_resolution_concerns_open_rows_of_its_place_alone() -> None:
     def row(**fields: Any) -> Row:
         return make(**{"recorder": RECORDER, "sequence": 5, "outcome": OPEN} | fields)
 
-    resolution = Resolution(RECORDER, 3, 7, "ab" * 16, "default", COMMITTED)
+    resolution = Resolution(RECORDER, 3, 7, "ab" * 16, "1a" * 8, "default", COMMITTED)
     assert resolution.concerns(row())
     assert resolution.concerns(row(sequence=3))
     assert resolution.concerns(row(sequence=7))
@@ -70,6 +70,7 @@ def test_a_resolution_concerns_open_rows_of_its_place_alone() -> None:
     assert not resolution.concerns(row(sequence=8))
     assert not resolution.concerns(row(recorder=UUID(int=2)))
     assert not resolution.concerns(row(trace_id="cd" * 16))
+    assert not resolution.concerns(row(span_id="2b" * 8))
     assert not resolution.concerns(row(database="other"))
     assert not resolution.concerns(row(outcome=COMMITTED))
     assert not resolution.concerns(row(outcome=""))

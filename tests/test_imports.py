@@ -36,8 +36,8 @@ def test_what_reads_is_kept_from_what_records() -> None:
     assert set(halves["forbidden_modules"]) == {f"signals_demo.{name}" for name in RECORDS}
     above = {"apps", "checks", "middleware", "pytest_plugin", "testing"}  # these use both halves
     below = {
-        "catalog", "conf", "events", "factories", "faults", "forks", "migrations", "models",
-        "rollups", "routers", "serialize", "tracing",
+        "catalog", "clock", "conf", "events", "exits", "factories", "faults", "fields", "forks",
+        "migrations", "models", "rollups", "routers", "serialize", "tracing",
     }  # fmt: skip
     reads = {name.removeprefix("signals_demo.") for name in halves["source_modules"]}
     assert reads == modules() - RECORDS - above - below

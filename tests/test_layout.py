@@ -18,12 +18,13 @@ NAMED = [
     "checks",
     "conf",
     "factories",
+    "fields",
     "middleware",
     "models",
     "pytest_plugin",
     "routers",
 ]
-SHARED = ["events", "faults", "forks"]
+SHARED = ["clock", "events", "exits", "faults", "forks"]
 JOBS = [
     "capture",
     "catalog",
@@ -49,12 +50,12 @@ METHODS_OF_A_CLASS = 15
 
 # Tests of what several modules of a package do together; all others are named after a module.
 TOPICS = {
-    "capture": {"host_faults"},
+    "capture": {"against_the_database", "host_faults", "long_lived"},
     "management": {"verbosity"},
     "serialize": {"ways_out"},
     "sinks": {"postgres"},
     "testing": {"docs", "host_tests"},
-    "web": {"addresses", "hostile", "policy", "template_variables", "translations"},
+    "web": {"addresses", "crawl", "hostile", "policy", "template_variables", "translations"},
 }
 TOP_TOPICS = {"docs", "imports", "layout"}
 

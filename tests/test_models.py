@@ -2,18 +2,25 @@
 
 import datetime
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission
 from django.core.management import call_command
 from django.db import IntegrityError, connection
+from django.db.models import Model
+from django.test.utils import CaptureQueriesContext
 
 from project.playground.models import Tag
 from signals_demo.catalog.outcomes import COMMITTED, OPEN, ROLLED_BACK
+from signals_demo.events import Row
 from signals_demo.factories import SignalEventFactory
-from signals_demo.models import Origin, Outcome, SignalEvent
+from signals_demo.fields import of_key
+from signals_demo.models import Origin, Outcome, SignalEvent, SignalHour, SignalTrace
+from signals_demo.sinks.database import DatabaseSink
 from signals_demo.tracing.trace import Trace
+from tests.recording import recorded, row_maker
 
 pytestmark = pytest.mark.django_db
 
@@ -98,15 +105,19 @@ def test_the_migrations_are_up_to_date(capsys: Any) -> None:
 @pytest.mark.parametrize(
     ("lookup", "order", "index"),
     [
-        ({"trace_id": "a"}, ["position"], "signals_demo_trace"),
-        ({"sender": "a", "object_pk": "5"}, ["occurred_at"], "signals_demo_object"),
-        ({"actor_pk": "5"}, ["-occurred_at"], "signals_demo_actor"),
-        ({"signal": "post_save"}, ["-occurred_at"], "signals_demo_signal"),
-        ({"sender": "auth.User"}, ["-occurred_at"], "signals_demo_sender"),
+        ({"trace_id": "a" * 32}, ["position"], "signals_demo_trace"),
+        (
+            {"sender": "a", **of_key("object_pk", "5")},
+            ["occurred_at", "pk"],
+            "signals_demo_object",
+        ),
+        (of_key("actor_pk", "5"), ["-occurred_at", "-pk"], "signals_demo_actor"),
+        ({"signal": "post_save"}, ["-occurred_at", "-pk"], "signals_demo_signal"),
+        ({"sender": "auth.User"}, ["-occurred_at", "-pk"], "signals_demo_sender"),
         ({"outcome": "rolled_back"}, ["-occurred_at"], "signals_demo_outcome"),
-        ({"outcome": "open"}, ["occurred_at", "sequence", "pk"], "signals_demo_outcome"),
+        ({"outcome": "open"}, ["occurred_at", "pk"], "signals_demo_outcome"),
         ({"outcome": "committed"}, ["-occurred_at"], "signals_demo_time"),
-        ({}, ["-occurred_at"], "signals_demo_time"),
+        ({}, ["-occurred_at", "-pk"], "signals_demo_time"),
     ],
 )
 def test_every_read_has_its_index(lookup: dict[str, str], order: list[str], index: str) -> None:
@@ -118,3 +129,63 @@ def test_every_read_has_its_index(lookup: dict[str, str], order: list[str], inde
 def test_a_migration_warns_of_nothing() -> None:
     """MariaDB leaves the condition of an index out, which is no reason to warn anybody."""
     assert SignalEvent.check(databases=["default"]) == []
+
+
+# Deleting, as long as nothing else does it.
+
+
+def traces() -> set[str]:
+    return set(SignalTrace.objects.values_list("trace_id", flat=True))
+
+
+@pytest.fixture
+def rows() -> Iterator[list[Row]]:
+    """Store three units of work of three events each."""
+    make = row_maker()
+    made = [
+        make(
+            trace_id=letter * 32,
+            signal=signal,
+            occurred_at=datetime.datetime(2030, 1, day, number, tzinfo=datetime.UTC),
+        )
+        for day, letter in enumerate("abc", 1)
+        for number, signal in enumerate(["pre_init", "pre_save", "post_save"])
+    ]
+    with recorded(RECORD_TESTS=False):
+        DatabaseSink("default", {}).store(made)
+        yield made
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("filters", "left"),
+    [
+        ([{"occurred_at__lt": "2030-01-02T12:00Z"}], "c"),
+        ([{"trace_id": "b" * 32}], "ac"),
+        ([{"signal": "post_save"}], "abc"),
+        ([{"signal": "pre_init"}, {"trace_id": "a" * 32}], "bc"),
+        ([{"trace_id": "a" * 32, "signal": "pre_save"}, {"signal": "pre_init"},
+          {"signal": "post_save"}], "bc"),
+        ([{"signal": "none"}], "abc"),
+        ([{}], ""),
+    ],
+)  # fmt: skip
+def test_deleted_events_take_the_traces_with_them_that_have_no_other(
+    rows: list[Row], filters: list[dict[str, Any]], left: str
+) -> None:
+    for each in filters:
+        found = SignalEvent.objects.filter(**each)
+        number, gone = found.count(), len(traces())
+        by_model = found.delete()[1]
+        assert by_model.get("signals_demo.SignalEvent", 0) == number
+        assert by_model.get("signals_demo.SignalTrace", 0) == gone - len(traces())
+    assert traces() == {letter * 32 for letter in left}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("model", [SignalEvent, SignalTrace, SignalHour])
+def test_no_row_of_the_log_is_loaded_to_be_deleted(rows: list[Row], model: type[Model]) -> None:
+    with CaptureQueriesContext(connection) as captured:
+        model._default_manager.filter(pk__gt=0).delete()
+    assert not [query for query in captured if "call_site" in query["sql"]]
+    assert len(captured) <= 5

@@ -3,11 +3,13 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 import signals_demo
+from tests.forkserver import fork_server
 from tests.servers import clean_environment
 
 pytestmark = pytest.mark.processes
@@ -40,7 +42,19 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytes
 
 def run(project: pytest.Pytester, code: str, *options: str) -> pytest.RunResult:
     project.makepyfile(test_it=code)
-    return project.runpytest_subprocess("-p", "no:cacheprovider", *options, timeout=120)
+    options = ("-p", "no:cacheprovider", *options)
+    if "no:django" in options:  # these see whether Django is imported
+        return project.runpytest_subprocess(*options, timeout=120)
+    command = ["-m", "pytest", f"--basetemp={project.path / 'temporary'}", *options]
+    return forked(project, *command)
+
+
+def forked(project: pytest.Pytester, *command: str) -> pytest.RunResult:
+    """Run a script or a module in a process that begins with Django and pytest imported."""
+    began = time.perf_counter()
+    done = fork_server("pytest").run(*command, cwd=project.path, env=os.environ, timeout=120)
+    lines = done.stdout.splitlines(), done.stderr.splitlines()
+    return pytest.RunResult(done.returncode, *lines, time.perf_counter() - began)
 
 
 def test_everything_that_fires_during_the_test(project: pytest.Pytester) -> None:

@@ -87,6 +87,7 @@ class _Stage:
         recorder = self._process(script, moment)
         number = self._numbers.get(recorder, 0)
         trace_id = f"{self._random.getrandbits(128):032x}"
+        span_id = f"0{trace_id[:15]}"
         # Few users and objects have most of the events.
         user = "" if script.is_anonymous else str(1 + int(USERS * chance() ** 3))
         actor = user and f"user{user}"
@@ -112,8 +113,8 @@ class _Stage:
             ) = step
             key = "" if about is None else user if about == USER else str(first + about)
             yield Row(
-                recorder, number + position, moment, signal, sender, trace_id, position, depth,
-                times, unit * opened if opened else None, script.origin, name, user, actor,
+                recorder, number + position, moment, signal, sender, trace_id, span_id, position,
+                depth, times, unit * opened if opened else None, script.origin, name, user, actor,
                 address, key, alias, outcome, site, given.replace("%s", key), changes, bad, "",
             )  # fmt: skip
             moment += unit

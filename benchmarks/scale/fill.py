@@ -10,12 +10,14 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db import connection, transaction
+from django.db.models import Max
 
 from benchmarks.scale import events
 from benchmarks.shop.models import Product
 from signals_demo.events import Row
 from signals_demo.models import SignalEvent, SignalTrace
 from signals_demo.rollups import hours, traces
+from signals_demo.rollups.driver_values import adapt_span
 
 AT_ONCE = 20_000
 HOURS_AT_ONCE = 1_000_000
@@ -78,15 +80,7 @@ def _copy(rows: Iterable[Row]) -> None:
 
 def _line(row: Row) -> str:
     lasted = "\\N" if row.duration is None else row.duration
-    return (
-        "\t".join(
-            map(
-                str,
-                (row.recorder.hex, row.sequence, row.occurred_at, *row[3:9], lasted, *row[10:]),
-            )
-        )
-        + "\n"
-    )
+    return "\t".join(map(str, _stored(row, row.occurred_at, lasted))) + "\n"
 
 
 def _insert(rows: Iterable[Row]) -> None:
@@ -102,11 +96,18 @@ def _insert(rows: Iterable[Row]) -> None:
 def _values(row: Row) -> tuple[Any, ...]:
     moment = row.occurred_at.replace(tzinfo=None).isoformat(" ")
     lasted = None if row.duration is None else row.duration // _MICROSECOND
-    return (row.recorder.hex, row.sequence, moment, *row[3:9], lasted, *row[10:])
+    return _stored(row, moment, lasted)
+
+
+def _stored(row: Row, moment: Any, lasted: Any) -> tuple[Any, ...]:
+    span = adapt_span(row.span_id)
+    return (row.recorder.hex, row.sequence, moment, *row[3:6], span, *row[7:10], lasted, *row[11:])
 
 
 def _sum_up_traces() -> None:
-    found = traces.summed_up(SignalEvent.objects.exclude(trace_id=""))
+    # Here each unit of work has one actor at most.
+    one = {name: Max(name) for name in ("actor_pk", "actor")}
+    found = traces.summed_up(SignalEvent.objects.exclude(trace_id=""), **one)
     sql, params = found.query.get_compiler(connection=connection).as_sql()
     names = ", ".join(f'"{name}"' for name in traces.TraceSum._fields)
     # In the order of time, in which they would have come.

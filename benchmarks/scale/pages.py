@@ -194,11 +194,11 @@ def _requests(client: Client) -> Iterator[Page]:
         {"kind": "errors", "time": "30d"},
         {"kind": "commands", "time": "30d", "order": "slowest"},
         # As the overview leads here.
-        {"name": "GET /product/…/", "origin": "request", "time": "24h"},
-        {"name": "GET /country/…/", "origin": "request", "order": "slowest", "time": "24h"},
+        {"name": "GET /product/*/", "origin": "request", "time": "24h"},
+        {"name": "GET /country/*/", "origin": "request", "order": "slowest", "time": "24h"},
         {"name": "import_suppliers", "origin": "command", "time": "30d"},
         {"name": "GET /country/", "origin": "request"},
-        {"name": "GET /country/…/", "origin": "request", "order": "firings"},
+        {"name": "GET /country/*/", "origin": "request", "order": "firings"},
     ):
         title = ", ".join(map("=".join, filters.items()))
         yield f"requests: {title}", f"{url}?{urlencode(filters)}"

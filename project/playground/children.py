@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import connection
 
 from project.playground.noticeboard import IN_CHILD, collect
+from project.playground.runner import DATABASE
 from signals_demo import flush
 from signals_demo.models import SignalEvent
 
@@ -25,7 +26,8 @@ class Excuse(Exception):
 
 def run_tests() -> str:
     """Run the lesson's tests."""
-    return _manage("test", "project.playground.tests")
+    database = {DATABASE: str(connection.settings_dict["NAME"]), "DEMO_DATABASE": ":memory:"}
+    return _manage("test", "project.playground.tests", environment=database)
 
 
 def run_server_until_reload() -> str:

@@ -24,6 +24,7 @@ from project.playground.streaks import shortened
 from signals_demo import flush, suppress
 from signals_demo.catalog import CONNECT_OPTIONS, Family
 from signals_demo.models import SignalEvent
+from signals_demo.query.parsing import trace_id_in
 from signals_demo.tracing.scope import current_trace
 from signals_demo.web.tree import tree
 
@@ -77,7 +78,7 @@ def front(request: HttpRequest) -> HttpResponse:
 @only_in_debug
 def lesson(request: HttpRequest, slug: str) -> HttpResponse:
     """Show a lesson and, beside the button that was pressed, what fired."""
-    trace_id = request.GET.get("trace", "")
+    trace_id = trace_id_in(request.GET.get("trace", ""))
     events = events_of(trace_id) if trace_id else []
     return render(
         request,

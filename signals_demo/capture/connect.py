@@ -13,22 +13,28 @@ from weakref import WeakSet
 from django.apps import apps
 from django.core.signals import setting_changed
 from django.db.models import Model
-from django.db.models.signals import class_prepared
+from django.db.models.signals import class_prepared, post_save
 from django.dispatch import Signal
 from django.utils.module_loading import import_string
 
 from signals_demo import catalog
-from signals_demo.capture import fast_delete
-from signals_demo.capture.model_signals import MODEL_SIGNALS, REMEMBERING
-from signals_demo.capture.receive import Receiver, general_receiver, model_receiver
-from signals_demo.capture.request_signals import EDGES
+from signals_demo.capture import awaited, bulk_writes, celery, fast_delete
+from signals_demo.capture.model_signals import MODEL_SIGNALS, tracked
+from signals_demo.capture.receive import (
+    Receiver,
+    first_receiver,
+    general_receiver,
+    model_receiver,
+)
+from signals_demo.capture.request_signals import followed
 from signals_demo.catalog import receiver_list
 from signals_demo.catalog.receiver_list import Entry, TakenOut
 from signals_demo.catalog.types import Family
 from signals_demo.conf import SETTING, config
+from signals_demo.delivery import test_databases
 from signals_demo.faults import fault
 from signals_demo.serialize.model_info import OWN_LABELS
-from signals_demo.tracing import async_receivers, test_runs, transactions
+from signals_demo.tracing import async_receivers, levels, test_runs, transactions
 
 logger = logging.getLogger("signals_demo")
 
@@ -39,6 +45,7 @@ class _Owner:
 
 _every_sender = _Owner()
 _UID = "signals_demo.{}".format
+_FIRST = _UID("post_save.first")
 _OWNER = "_signals_demo_owner"
 _connected: dict[str, Signal] = {}
 # What was connected before ours: with another setting ours must not come after others' receivers.
@@ -63,6 +70,25 @@ def _connect(signal: Signal, name: str) -> None:
     _connected[_UID(name)] = signal
     if name in _entries_before:
         receiver_list.move_after(signal, _UID(name), _entries_before[name])
+    if name == "post_save":
+        _connect_first(signal, _every_sender)
+
+
+def _connect_first(signal: Signal, owner: _Owner, sender: type[Model] | None = None) -> None:
+    """Connect a receiver of `post_save` before all others, if others come before ours.
+
+    They may change the instance: then ours could not tell what the save has written.
+    """
+    others = receiver_list.others_before(signal, _UID("post_save"), sender)
+    if not (others and config().changes and config().wants("post_save")):
+        return
+    if _FIRST not in _model_receivers:
+        _model_receivers[_FIRST] = first_receiver(config())
+    receive = MethodType(_model_receivers[_FIRST], owner)
+    signal.connect(receive, sender=sender, weak=sender is not None, dispatch_uid=_FIRST)
+    receiver_list.move_after(signal, _FIRST, [], sender)
+    if sender is None:
+        _connected[_FIRST] = signal
 
 
 def _connect_model(model: type[Model]) -> None:
@@ -77,6 +103,8 @@ def _connect_model(model: type[Model]) -> None:
     for name, signal in _model_signals():
         receive = MethodType(_model_receiver(name), owner)
         signal.connect(receive, sender=model, dispatch_uid=_UID(name))
+        if name == "post_save":
+            _connect_first(signal, owner, model)
     _connected_models.add(model)
 
 
@@ -89,10 +117,11 @@ def _connect_later_model(sender: type[Model], **kwargs: object) -> None:
 
 
 def _model_signals() -> list[tuple[str, Signal]]:
+    needed = tracked(config())
     return [
         (name, builtin.load())
         for name, builtin in catalog.built_in().items()
-        if name in MODEL_SIGNALS and config().wants(name)
+        if name in MODEL_SIGNALS and (config().wants(name) or name in needed)
     ]
 
 
@@ -125,13 +154,20 @@ def connect() -> None:
     if not config().enabled:
         return
     transactions.install()
+    levels.look_for_schemas()
     async_receivers.install()
+    if config().call_sites:
+        awaited.install()
     fast_delete.install()
+    test_databases.install()
+    celery.follow()
+    if tracked(config()):
+        bulk_writes.install(wants_model)
     one_by_one = config().include_models is not None or config().exclude_models
+    needed = tracked(config()) | followed(config())
     for name, builtin in catalog.built_in().items():
         left_for_later = builtin.family == Family.TEST or (one_by_one and name in MODEL_SIGNALS)
-        is_needed = config().wants(name) or (name in EDGES and config().exclude_paths)
-        if is_needed and not left_for_later:
+        if (config().wants(name) or name in needed) and not left_for_later:
             _connect(builtin.load(), name)
     connect_test_signals()
     if one_by_one and _model_signals():
@@ -145,7 +181,7 @@ def connect() -> None:
             logger.error("SIGNALS_DEMO['EXTRA_SIGNALS']: %r cannot be imported: %s", path, error)
             continue
         if not isinstance(signal, Signal):
-            logger.error("SIGNALS_DEMO['EXTRA_SIGNALS']: %r is not a Signal.", path)
+            logger.error("SIGNALS_DEMO['EXTRA_SIGNALS']: %r is no django.dispatch.Signal.", path)
         # One signal may have two paths; connecting it twice would record it twice.
         elif signal not in _connected.values() and not _is_built_in(signal):
             _connect(signal, path)
@@ -186,11 +222,16 @@ def disconnect() -> None:
     for model in list(_connected_models):
         for name, signal in signals:
             signal.disconnect(sender=model, dispatch_uid=_UID(name))
+            signal.disconnect(sender=model, dispatch_uid=_FIRST)
         model._meta.__dict__.pop(_OWNER, None)
     _connected_models.clear()
     transactions.uninstall()
     async_receivers.uninstall()
+    awaited.uninstall()
     fast_delete.uninstall()
+    test_databases.uninstall()
+    celery.leave()
+    bulk_writes.uninstall()
 
 
 # In a test run that wants no events at the time, receivers are taken out of their signals: Django
@@ -236,7 +277,8 @@ def _put_back() -> None:
 def _take_out() -> None:
     global _are_taken_out
     ours = _connected | {_UID(name): signal for name, signal in _model_signals()}
-    for name in REMEMBERING if _keeps_values and config().changes else ():
+    ours[_FIRST] = post_save
+    for name in tracked(config()) if _keeps_values else ():
         ours.pop(_UID(name), None)
     for uid, signal in ours.items():
         _taken_out.append((signal, receiver_list.take_out(signal, _has_uid(uid))))

@@ -1,13 +1,15 @@
-"""Keep Django's fast delete of many-to-many tables.
+"""Keep Django's fast delete of many-to-many tables, and of the tables of the log.
 
 If a receiver is connected to a table's deletes, Django loads its rows before it deletes them. It
 does so even for the table that it creates for a many-to-many field, for which it sends no signals.
-The recorder's receivers accept every sender, so they are not counted for such tables.
+Of the log's own tables nothing is recorded. The recorder's receivers accept every sender, so they
+are not counted for these tables.
 """
 
 from django.db.models import Model, signals
 from django.db.models.deletion import Collector
 
+from signals_demo.serialize.model_info import OWN_LABELS
 from signals_demo.tracing.patches import Function, Patch
 
 
@@ -22,7 +24,7 @@ def _others_listen(model: type[Model]) -> bool:
 
 def _wrap(original: Function) -> Function:
     def has_signal_listeners(self: Collector, model: type[Model]) -> bool:
-        if model._meta.auto_created:
+        if model._meta.auto_created or model._meta.label in OWN_LABELS:
             return _others_listen(model)
         return bool(original(self, model))
 

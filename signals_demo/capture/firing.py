@@ -4,7 +4,8 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 from signals_demo.capture.call_sites import call_site
-from signals_demo.capture.recorder import current_scope, record
+from signals_demo.capture.pairs import current_scope
+from signals_demo.capture.recorder import record
 from signals_demo.conf import Config
 from signals_demo.serialize.arguments import Describer, Description, Named
 

@@ -34,6 +34,7 @@ def start_early() -> None:
 def start() -> None:
     """Connect the receivers, or wait for `load()` or a setting that asks for them."""
     global _is_waiting
+    test_runs.note_databases()
     if not _can_wait():
         from signals_demo.capture import connect
 

@@ -6,14 +6,17 @@ from django.core.management.sql import emit_pre_migrate_signal
 
 from signals_demo.capture.call_sites import find_frame
 from signals_demo.capture.firing import Firing, record_alone
-from signals_demo.capture.recorder import (
+from signals_demo.capture.folding import on_similar
+from signals_demo.capture.pairs import (
     close_pair,
     current_scope,
     end_member,
+    goes_on,
+    open_call,
     open_pair,
-    record,
     start_member,
 )
+from signals_demo.capture.recorder import record
 from signals_demo.capture.request_signals import (
     on_auth,
     on_request_exception,
@@ -23,8 +26,8 @@ from signals_demo.capture.request_signals import (
 from signals_demo.delivery.writer import writer
 from signals_demo.serialize.model_info import redactor_of
 from signals_demo.serialize.tasks import task_name
+from signals_demo.tracing.origins import task_trace
 from signals_demo.tracing.scope import Scope, current, opened
-from signals_demo.tracing.trace import Trace
 
 _EMIT_PRE_MIGRATE = emit_pre_migrate_signal.__code__
 _NEAR = 6
@@ -34,11 +37,11 @@ def on_task_started(firing: Firing) -> None:
     result = firing.named.get("task_result")
     scope = current_scope()
     key = ("task", getattr(result, "id", ""))
-    if scope.trace.origin in ("request", "block", "task", "test"):
+    if scope.trace.origin == "test":  # a task that a test runs is part of the test
         record(firing.name, scope.trace, firing.description(), scope.depth)
         open_pair(scope, key)
         return
-    trace = Trace("task", task_name(result, redactor_of(firing.config)))
+    trace = task_trace(task_name(result, redactor_of(firing.config)), scope.trace)
     record(firing.name, trace, firing.description(), 0)
     current.set(Scope(trace, scope, 1, key))
 
@@ -55,15 +58,16 @@ def on_task_finished(firing: Firing) -> None:
 
 
 def on_pre_migrate(firing: Firing) -> None:
-    scope = current_scope()
     frame = find_frame(firing.frame, _EMIT_PRE_MIGRATE, _NEAR)
-    if frame is None or not firing.config.wants("post_migrate"):
+    command = None if frame is None else frame.f_back
+    if command is None or not firing.config.wants("post_migrate"):
         record_alone(firing)
         return
     # All pre_migrate come before the first post_migrate: they are siblings, as deletes are.
-    command = frame.f_back
-    group = scope if scope.key is command else open_pair(scope, command)
-    record(firing.name, scope.trace, firing.description(), group.depth - 1)
+    group = current_scope(command)
+    if not goes_on(group, command, firing.sender):
+        group = open_call(current_scope(command, opens=True), command)
+    record(firing.name, group.trace, firing.description(), group.depth - 1)
     start_member(group, firing.sender)
     writer.pause()
 
@@ -81,6 +85,9 @@ def on_post_migrate(firing: Firing) -> None:
 
 
 HANDLERS: dict[str, Callable[[Firing], None]] = {
+    "class_prepared": on_similar,
+    "connection_created": on_similar,
+    "template_rendered": on_similar,
     "user_logged_in": on_auth,
     "user_logged_out": on_auth,
     "user_login_failed": on_auth,
@@ -92,4 +99,4 @@ HANDLERS: dict[str, Callable[[Firing], None]] = {
     "pre_migrate": on_pre_migrate,
     "post_migrate": on_post_migrate,
 }
-"""The signals that open or close something. All others are recorded by themselves."""
+"""The signals that open or close something, or fold. All others are recorded by themselves."""

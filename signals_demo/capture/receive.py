@@ -7,14 +7,16 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from django.db.models.base import ModelBase
+from django.db.models.base import Model, ModelBase
 
 from signals_demo.capture.call_sites import sending_frame
 from signals_demo.capture.firing import Firing, record_alone
-from signals_demo.capture.model_signals import MODEL_SIGNALS, REMEMBERING
+from signals_demo.capture.init_signals import SHORT_CUTS
+from signals_demo.capture.model_signals import MODEL_SIGNALS, TRACKING, note_changes, tracked
 from signals_demo.capture.other_signals import HANDLERS
-from signals_demo.capture.recorder import current_scope, record
-from signals_demo.capture.request_signals import EDGES
+from signals_demo.capture.pairs import current_scope
+from signals_demo.capture.recorder import record
+from signals_demo.capture.request_signals import followed
 from signals_demo.conf import Config
 from signals_demo.faults import fault
 from signals_demo.serialize import arguments
@@ -22,11 +24,12 @@ from signals_demo.serialize.arguments import Description
 from signals_demo.serialize.model_info import OWN_LABELS, info_of
 from signals_demo.serialize.names import sender_label
 from signals_demo.serialize.text import encode
-from signals_demo.tracing import ignored
-from signals_demo.tracing.scope import silent
-from signals_demo.tracing.test_runs import listening
+from signals_demo.tracing.scope import IGNORED, silent
+from signals_demo.tracing.test_runs import IS_TEST_RUN, TEST_TOOLS, listening
 
 Receiver = Callable[..., None]
+_modules = sys.modules
+_MODELS = (ModelBase, Model)  # a class, or an instance of one
 
 
 def model_receiver(name: str, config: Config, on_unwanted: Callable[[], object]) -> Receiver:
@@ -35,20 +38,24 @@ def model_receiver(name: str, config: Config, on_unwanted: Callable[[], object])
     Runs on the project's threads, and raises nothing unless `STRICT` is set. Calls `on_unwanted`
     at each firing that a test run does not want.
     """
-    record_it = MODEL_SIGNALS[name]
-    remember = REMEMBERING.get(name) if config.changes else None
+    record_it = MODEL_SIGNALS[name] if config.wants(name) else None
+    track = TRACKING[name] if name in tracked(config) else None
+    usual = record_it or track
+    # What such a request loads it hardly ever keeps; what it saves may be of all.
+    track_in_ignored = None if name == "post_init" else track
 
     def receive(owner: object, sender: Any, **named: Any) -> None:
-        if silent.get():
-            return
-        handle = record_it
-        if not listening():
+        handle = usual
+        if quiet := silent.get():
+            handle = track if quiet < IGNORED else track_in_ignored
+        elif (IS_TEST_RUN or TEST_TOOLS in _modules) and not listening():
             on_unwanted()
-            if remember is None:
-                return
-            handle = remember
+            handle = track
+        if handle is None:
+            return
         try:
-            if not issubclass(type(sender), ModelBase):  # sent by hand
+            if type(sender) is not ModelBase and not issubclass(type(sender), ModelBase):
+                # Sent by hand.
                 if handle is record_it:
                     frame = sys._getframe(1)
                     record_alone(Firing(name, sender, named, arguments.any_signal, config, frame))
@@ -57,7 +64,27 @@ def model_receiver(name: str, config: Config, on_unwanted: Callable[[], object])
             if not info.ignored:
                 handle(info, named, sending_frame(sys._getframe(2)))
         except Exception:  # noqa: BLE001 - the project must not notice; `fault` logs
-            _record_undescribed(name, sender)
+            if handle is record_it:
+                _record_undescribed(name, sender)
+            else:
+                fault(name)
+
+    shorten = SHORT_CUTS.get(name)
+    return receive if shorten is None or record_it is None else shorten(receive, config)
+
+
+def first_receiver(config: Config) -> Receiver:
+    """Return a method that notes what a save has changed, before all other receivers."""
+
+    def receive(owner: object, sender: Any, **named: Any) -> None:
+        if silent.get() or not listening() or not issubclass(type(sender), ModelBase):
+            return
+        try:
+            info = info_of(sender, config)
+            if not info.ignored:
+                note_changes(info, named, sending_frame(sys._getframe(2)))
+        except Exception:  # noqa: BLE001 - the project must not notice; `fault` logs
+            fault("post_save")
 
     return receive
 
@@ -66,17 +93,17 @@ def general_receiver(name: str, config: Config, on_unwanted: Callable[[], object
     """Return the receiver of a signal that is not about a model's instances."""
     describer = arguments.OTHERS.get(name, arguments.any_signal)
     handle = HANDLERS.get(name, record_alone)
-    is_edge = name in EDGES
+    is_followed = name in followed(config)
 
     def receive(sender: Any, **named: Any) -> None:
-        if silent.get() and not (is_edge and ignored.is_here()):
+        if silent.get() and not is_followed:
             return
         if not listening():
             on_unwanted()
             return
         try:
             named.pop("signal", None)
-            if sender_label(sender) not in OWN_LABELS:
+            if not (issubclass(type(sender), _MODELS) and sender_label(sender) in OWN_LABELS):
                 handle(Firing(name, sender, named, describer, config, sys._getframe(1)))
         except Exception:  # noqa: BLE001 - the project must not notice; `fault` logs
             _record_undescribed(name, sender)
@@ -89,7 +116,7 @@ def _record_undescribed(name: str, sender: Any) -> None:
     fault(name)
     try:
         scope = current_scope()
-        about = Description(sender_label(sender), encode({"…": "not described"}))
+        about = Description(sender_label(sender), encode({"...": "not described"}))
         record(name, scope.trace, about, scope.depth)
     except Exception:  # noqa: BLE001 - as above
         fault(f"{name} without its arguments")

@@ -13,6 +13,9 @@ LINKS = "m2m_changed"
 CHANGES = (*WRITES, LINKS)
 """What reports a change of the database."""
 
+EVENTS_LOST = "signals_demo.events_lost"
+"""The signal of the events that stand for lost ones: `count` says how many."""
+
 PAIRS = {signal.closes: signal.name for signal in BUILT_IN if signal.closes}
 """The closing signal of each opening one. `m2m_changed` fires before and after, and is none."""
 

@@ -92,11 +92,23 @@ def entries_before(signal: Signal, uid: str) -> list[Entry]:
     return entries[: found[0]] if found else entries
 
 
-def move_after(signal: Signal, uid: str, before: list[Entry]) -> None:
-    """Move that receiver to the place right after these entries."""
+def others_before(signal: Signal, uid: str, sender: object = None) -> bool:
+    """Return whether another receiver is called before the one with this uid and sender."""
+    key = NONE_ID if sender is None else id(sender)
+    for entry in list(signal.receivers):
+        if entry[0] == (uid, key):
+            break
+        if NONE_ID in (key, entry[0][1]) or entry[0][1] == key:
+            return True
+    return False
+
+
+def move_after(signal: Signal, uid: str, before: list[Entry], sender: object = None) -> None:
+    """Move the receiver with this uid and sender to the place right after these entries."""
+    key = NONE_ID if sender is None else id(sender)
     with signal.lock:
         entries = list(signal.receivers)
-        for entry in [entry for entry in entries if entry[0] == (uid, NONE_ID)]:
+        for entry in [entry for entry in entries if entry[0] == (uid, key)]:
             entries.remove(entry)
             _insert(entries, entry, before)
         _replace(signal, entries)

@@ -2,8 +2,10 @@
 
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from django.conf import settings
@@ -17,6 +19,9 @@ SETTING = "SIGNALS_DEMO"
 DATABASE_SINK = {"default": {"BACKEND": "signals_demo.sinks.database.DatabaseSink"}}
 
 
+_NO_FIELDS: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+
+
 class Mistake(NamedTuple):
     """A mistake in the setting: what is wrong and how to fix it."""
 
@@ -25,7 +30,8 @@ class Mistake(NamedTuple):
     hint: str
 
 
-class Config(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Config:
     """The values in force; docs/settings.md says what each means."""
 
     enabled: bool = True
@@ -34,6 +40,7 @@ class Config(NamedTuple):
     include_models: tuple[str, ...] | None = None
     exclude_models: tuple[str, ...] = ()
     exclude_paths: tuple[str, ...] = ()
+    exclude_fields: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: _NO_FIELDS)
     mode: str = "background"
     database: str = "default"
     sinks: Mapping[str, Mapping[str, Any]] | None = None
@@ -41,12 +48,16 @@ class Config(NamedTuple):
     batch_size: int = 1000
     buffer_limit: int = 100_000
     journal_dir: Path | None = None
-    fold_after: int | None = 25
+    shutdown_timeout: float = 30.0
+    fold_after: int | None = 0
     call_sites: bool = True
     changes: bool = True
     redact: tuple[str, ...] = ()
     remote_address: bool = True
     trusted_proxies: int = 0
+    actor: str | None = None
+    client_address: str | None = None
+    trust_traceparent: bool | tuple[str, ...] = False
     record_tests: bool = False
     strict: bool = False
 

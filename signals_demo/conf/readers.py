@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,30 @@ def _is_dotted_path(text: str) -> bool:
     return "." in text and all(part.isidentifier() for part in text.split("."))
 
 
+def _dotted_path(value: object) -> str:
+    if not isinstance(value, str) or not _is_dotted_path(value):
+        raise Invalid(
+            f'use the dotted path of a function, such as "shop.audit.who"; {value!r} is not one'
+        )
+    return value
+
+
+def _peers(value: object) -> bool | tuple[str, ...]:
+    if isinstance(value, bool):
+        return value
+    shape = 'use True, False or a list of addresses such as ["10.0.0.0/8", "unix"]'
+    if isinstance(value, str) or not isinstance(value, (list, tuple, set, frozenset)):
+        raise Invalid(shape)
+    for peer in value:
+        try:
+            known = peer == "unix" or (type(peer) is str and ip_network(peer, strict=False))
+        except ValueError:
+            known = False
+        if not known:
+            raise Invalid(f"{shape}; {peer!r} is not an address")
+    return tuple(value)
+
+
 def _dotted_paths(value: object) -> tuple[str, ...]:
     paths = _texts(value)
     for path in paths:
@@ -65,6 +90,23 @@ def _labels(value: object) -> tuple[str, ...]:
         if label.count(".") != 1:
             raise Invalid(f'use labels such as "shop.Order" or "shop.*"; {label!r} is neither')
     return labels
+
+
+def _fields(value: object) -> Mapping[str, tuple[str, ...]]:
+    """Return the names by label in lower case."""
+    shape = 'use {"shop.Product": ["search_vector"]}'
+    if not isinstance(value, dict):
+        raise Invalid(shape)
+    found: dict[str, tuple[str, ...]] = {}
+    for label, names in value.items():
+        if not isinstance(label, str) or label.count(".") != 1:
+            raise Invalid(f"{shape}; {label!r} is not the label of a model")
+        if isinstance(names, str) or not isinstance(names, (list, tuple, set, frozenset)):
+            raise Invalid(f"{shape}; {label!r} needs a list of names of fields")
+        if not all(isinstance(name, str) and name for name in names):
+            raise Invalid(f"{shape}; a name of {label!r} is not a string")
+        found[label.lower()] = (*found.get(label.lower(), ()), *names)
+    return found
 
 
 def _request_paths(value: object) -> tuple[str, ...]:
@@ -148,6 +190,7 @@ READERS: dict[str, Callable[[object], Any]] = {
     "INCLUDE_MODELS": _or_none(_labels),
     "EXCLUDE_MODELS": _labels,
     "EXCLUDE_PATHS": _request_paths,
+    "EXCLUDE_FIELDS": _fields,
     "MODE": _mode,
     "DATABASE": _text,
     "SINKS": _or_none(_sinks),
@@ -155,12 +198,16 @@ READERS: dict[str, Callable[[object], Any]] = {
     "BATCH_SIZE": _count(1),
     "BUFFER_LIMIT": _count(1),
     "JOURNAL_DIR": _or_none(_folder),
-    "FOLD_AFTER": _or_none(_count(1)),
+    "SHUTDOWN_TIMEOUT": _seconds,
+    "FOLD_AFTER": _or_none(_count(0)),
     "CALL_SITES": _flag,
     "CHANGES": _flag,
     "REDACT": _patterns,
     "REMOTE_ADDRESS": _flag,
     "TRUSTED_PROXIES": _count(0),
+    "ACTOR": _or_none(_dotted_path),
+    "CLIENT_ADDRESS": _or_none(_dotted_path),
+    "TRUST_TRACEPARENT": _peers,
     "RECORD_TESTS": _flag,
     "STRICT": _flag,
 }

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from signals_demo.delivery.journal import Journal
-from signals_demo.delivery.rows import Batch, Buffered, Queued
+from signals_demo.delivery.rows import Buffered, NoEvent, Queued, RowBatch
 
 
 class Losses:
@@ -24,21 +24,14 @@ class Losses:
         return firings
 
 
-class Flush:
+class Flush(NoEvent):
     """A place in the buffer. When all before it is stored, the thread that waits goes on."""
-
-    is_passive = True
-    firings = 0
-    sequence = 0
 
     def __init__(self) -> None:
         self.is_reached = False
         self._is_over = threading.Event()
 
-    def seal(self) -> "Flush":
-        return self
-
-    def add_to(self, batch: Batch) -> None:
+    def add_to(self, batch: RowBatch) -> None:
         self.is_reached = True
 
     def wait(self, timeout: float) -> bool:

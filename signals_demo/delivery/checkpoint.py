@@ -1,13 +1,14 @@
 """Takes out of the journal what every sink has stored, and stores what only the journal holds."""
 
 import logging
-import time
 from collections.abc import Sequence
 from uuid import UUID
 
 from signals_demo.catalog.outcomes import OPEN
+from signals_demo.clock import clock
 from signals_demo.conf import config
 from signals_demo.delivery.buffer import Buffer
+from signals_demo.delivery.held_rows import HeldRows
 from signals_demo.delivery.journal import Journal
 from signals_demo.delivery.journal_reader import JournalReader
 from signals_demo.delivery.journaled_buffer import Journaling
@@ -26,11 +27,17 @@ class Checkpoint:
     """What the worker does with the journal when all that it took from the buffer is stored."""
 
     def __init__(
-        self, recorder: UUID, buffer: Buffer, open_outcomes: OpenOutcomes, journaling: Journaling
+        self,
+        recorder: UUID,
+        buffer: Buffer,
+        open_outcomes: OpenOutcomes,
+        held: HeldRows,
+        journaling: Journaling,
     ) -> None:
         self._recorder = recorder
         self._buffer = buffer
         self._open = open_outcomes
+        self._held = held
         self._journaling = journaling
         self._next_recovery = 0.0
 
@@ -46,14 +53,14 @@ class Checkpoint:
         try:
             if journal.has_overflow:
                 self._read_back(journal, sinks)
-            if time.monotonic() >= self._next_recovery:
+            if clock.monotonic() >= self._next_recovery:
                 recover_all(journal.folder, sinks)
-                self._next_recovery = time.monotonic() + RECOVERY_INTERVAL
+                self._next_recovery = clock.monotonic() + RECOVERY_INTERVAL
         except Busy:
             return not journal.has_overflow
         except Exception as error:  # noqa: BLE001 - a sink may raise anything
             logger.warning("The events in the journal cannot be stored yet: %s", error)
-            self._next_recovery = time.monotonic() + RECOVERY_INTERVAL
+            self._next_recovery = clock.monotonic() + RECOVERY_INTERVAL
             return not journal.has_overflow
         self._remove_stored(journal)
         return True
@@ -61,7 +68,7 @@ class Checkpoint:
     def _remove_stored(self, journal: Journal) -> None:
         ends = self._journaling.segment_ends
         with journal.lock:
-            if not self._buffer.items and not self._open:
+            if not (self._buffer.items or self._open or self._held):
                 journal.clear()
                 ends.clear()
                 return

@@ -5,9 +5,6 @@ from typing import NamedTuple
 
 from signals_demo.faults import faults
 
-EVENTS_LOST = "signals_demo.events_lost"
-"""The signal of the events that stand for lost ones: `count` says how many."""
-
 
 class Health(NamedTuple):
     """How the recorder of this process is, in events; `journal` is in bytes, None without one."""
@@ -15,11 +12,14 @@ class Health(NamedTuple):
     waiting: int = 0
     stored: int = 0
     lost: int = 0
+    """Firings that were dropped because too much was waiting, or that a sink has refused."""
     trouble: str = ""
     """Why what is waiting cannot be stored at present."""
     faults: Mapping[str, int] = faults
     """What could not be recorded at all, by kind."""
     journal: int | None = None
+    held_up: float = 0.0
+    """Seconds for which the project's threads were slowed down, because too much was waiting."""
 
 
 _sources: list[Callable[[], Health]] = []

@@ -3,19 +3,22 @@
 import logging
 import sys
 import threading
-import time
 from collections.abc import Sequence
 from uuid import UUID
 
+from django.apps import apps
 from django.db import connections
 
 from signals_demo.catalog.outcomes import COMMITTED, OPEN, ROLLED_BACK
+from signals_demo.clock import clock
 from signals_demo.conf import config
 from signals_demo.delivery.pipeline import Pipeline, silence
 from signals_demo.delivery.rows import rendered
+from signals_demo.delivery.session import session
 from signals_demo.events import Event
 from signals_demo.sinks import NotReady
 from signals_demo.tracing.outcomes import TransactionOutcome
+from signals_demo.tracing.schemas import alias_in
 
 logger = logging.getLogger("signals_demo")
 
@@ -42,9 +45,9 @@ class Inline(threading.local):
 
         Then those that waited are left to the worker. What sinks raise is only logged.
         """
-        if self._pipeline.is_paused or in_event_loop() or time.monotonic() < self._not_before:
+        if self._pipeline.is_paused or in_event_loop() or clock.monotonic() < self._not_before:
             return False
-        if event.is_passive and connections[config().database].connection is None:
+        if not apps.ready or (event.is_passive and not _is_open(config().database)):
             return False
         outcome = event.outcome
         if outcome is not None and outcome.is_waiting:
@@ -68,13 +71,12 @@ class Inline(threading.local):
 
     def _store(self, events: Sequence[Event]) -> bool:
         try:
-            with silence():
+            with silence(), session.of_caller():
                 rows = [rendered(event, self._recorder, _outcome(event)) for event in events]
                 for queue in self._pipeline.queues.current():
-                    queue.sink.store(rows)
-                    queue.stored += len(rows)
+                    queue.store(rows)
         except NotReady:
-            self._not_before = time.monotonic() + 1.0
+            self._not_before = clock.monotonic() + 1.0
             return False
         except Exception as error:  # noqa: BLE001 - a sink may raise anything
             if type(error) is not self._reported:
@@ -86,10 +88,18 @@ class Inline(threading.local):
         return True
 
 
+def _is_open(alias: str) -> bool:
+    """Return whether this thread has a connection. Making the wrapper would load its backend."""
+    opened = connections.all(initialized_only=True)
+    return any(each.alias == alias and each.connection is not None for each in opened)
+
+
 def _can_join(event: Event) -> bool:
     """Return whether an event needs no transaction, or the one that its row would be in."""
     outcome = event.outcome
-    return outcome is None or outcome.value != OPEN or event.database == config().database
+    return (
+        outcome is None or outcome.value != OPEN or alias_in(event.database) == config().database
+    )
 
 
 def _outcome(event: Event) -> str:

@@ -7,10 +7,10 @@ file whose lock is free was left by a process that died, and `recovery` stores w
 
 The first item of a line says what it is:
 `["event", outcome, …]` the fields of a `Row`, except `recorder`, which is the file's name
-`["again", sequence]` one more firing of a folded event
+`["again", sequence, time, keys]` one more firing of a folded event, which is now about these
 `["outcome", number, value, number of the one around it]` without a value, that one decides
-`["open", outcome, trace_id, database, first, last]` rows that were stored as open
-`["actor", trace_id, actor_pk, actor]` who did what is in a trace
+`["open", outcome, trace_id, span_id, database, first, last]` rows that were stored as open
+`["actor", first, last, trace_id, span_id, actor_pk, actor]` who did what had no actor
 """
 
 import threading
@@ -21,9 +21,10 @@ from typing import Any
 from uuid import UUID
 from weakref import WeakValueDictionary
 
+from signals_demo.catalog.outcomes import OPEN
 from signals_demo.delivery.open_outcomes import Range
 from signals_demo.delivery.segments import Segments
-from signals_demo.events import Attribution, Row
+from signals_demo.events import Attribution, FoldedEvent, Row
 from signals_demo.serialize.text import encode
 from signals_demo.tracing.outcomes import TransactionOutcome
 
@@ -49,20 +50,23 @@ class Journal:
 
     def append_event(self, row: Row, outcome: TransactionOutcome | None) -> Path | None:
         """Write an event. Return the file that is full now, if one is."""
-        number = self._watch(outcome) if outcome is not None and not outcome.known else 0
+        number = 0
+        # It may have become known since the row was made.
+        if outcome is not None and row.outcome == OPEN and outcome.known != OPEN:
+            number = self._watch(outcome)
         values: list[Any] = ["event", number, *row[1:]]
         values[3] = row.occurred_at.isoformat()
-        values[10] = None if row.duration is None else row.duration // _MICROSECOND
+        values[11] = None if row.duration is None else row.duration // _MICROSECOND
         if not self._write(values):
             self.unwritten.add(row.sequence)
         return self.segments.end() if self.segments.size > SEGMENT_SIZE else None
 
-    def append_firing(self, sequence: int) -> None:
+    def append_firing(self, folded: FoldedEvent) -> None:
         """Note one more firing of a folded event."""
-        self._write(["again", sequence])
+        self._write(["again", folded.sequence, folded.last, list(folded.keys)])
 
     def append_actor(self, attribution: Attribution) -> None:
-        """Note who did what is in a trace."""
+        """Note who did what had no actor when it was written."""
         self._write(["actor", *attribution[1:]])
 
     def append_open(self, outcome: TransactionOutcome, ranges: Iterable[Range]) -> None:

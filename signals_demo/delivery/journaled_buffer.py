@@ -9,6 +9,7 @@ from signals_demo.delivery.buffer import Buffer
 from signals_demo.delivery.journal import Journal
 from signals_demo.delivery.rows import JournaledEvent, SegmentEnd, rendered
 from signals_demo.events import Attribution, Event, FoldedEvent
+from signals_demo.serialize.stored import unasked
 
 
 class Journaling:
@@ -46,10 +47,11 @@ class Journaling:
         if journal is None:
             self._buffer.items.append(event)
             return
-        row = rendered(event, self._recorder, event.outcome_value)
+        with unasked() as fields:  # this is the project's thread
+            row = rendered(event, self._recorder, event.outcome_value)
         with journal.lock:  # so that the buffer has the order of the journal
             ended = journal.append_event(row, event.outcome)
-            self._buffer.items.append(JournaledEvent(event, row))
+            self._buffer.items.append(JournaledEvent(event, row, not fields.any))
             self._end(ended)
 
     def put_folded(self, folded: FoldedEvent) -> None:
@@ -66,7 +68,7 @@ class Journaling:
             self._end(ended)
 
     def put_actor(self, attribution: Attribution) -> None:
-        """Write who did what is in a trace, and put that in the buffer."""
+        """Write who did what had no actor, and put that in the buffer."""
         journal = self.current()
         if journal is not None:
             journal.append_actor(attribution)

@@ -4,23 +4,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
-from signals_demo.catalog.outcomes import COMMITTED, ROLLED_BACK
+from signals_demo.catalog.outcomes import COMMITTED, OPEN, ROLLED_BACK
 from signals_demo.events import Resolution, Row
 from signals_demo.tracing.outcomes import TransactionOutcome
 
 
 @dataclass(eq=False, slots=True)
 class Range:
-    """The numbers of rows of one trace and database."""
+    """The numbers of rows of one unit of work and database."""
 
     trace_id: str
+    span_id: str
     database: str
     first: int
     last: int
 
     @property
-    def place(self) -> tuple[str, str]:
-        return self.trace_id, self.database
+    def place(self) -> tuple[str, str, str]:
+        return self.trace_id, self.span_id, self.database
 
     def touches(self, other: "Range") -> bool:
         """Return whether one of the two follows the other."""
@@ -33,7 +34,7 @@ class OpenOutcomes:
 
     def __init__(self) -> None:
         self._ranges: dict[TransactionOutcome, list[Range]] = {}
-        self._latest: dict[tuple[str, str], tuple[TransactionOutcome, Range]] = {}
+        self._latest: dict[tuple[str, str, str], tuple[TransactionOutcome, Range]] = {}
 
     def __bool__(self) -> bool:
         return bool(self._ranges)
@@ -45,7 +46,7 @@ class OpenOutcomes:
     def add(self, outcome: TransactionOutcome, row: Row) -> None:
         """Note a row that is stored as open."""
         outcome, number = outcome.decided_by(), row.sequence
-        new = Range(row.trace_id, row.database, number, number)
+        new = Range(row.trace_id, row.span_id, row.database, number, number)
         known, latest = self._latest.get(new.place, (outcome, new))
         # Threads hand over their events a little out of order.
         if known is outcome and latest is not new:
@@ -58,7 +59,7 @@ class OpenOutcomes:
         self._latest[new.place] = outcome, new
 
     def resolved(self, recorder: UUID) -> list[Resolution]:
-        """Take out and return what is known by now; what was rolled back first.
+        """Take out and return what is known by now, what was rolled back first.
 
         A range may reach over rows of a savepoint inside it. These must not be open any more when
         its own outcome is written.
@@ -67,11 +68,19 @@ class OpenOutcomes:
         self._merge_decided()
         for value in (ROLLED_BACK, COMMITTED):
             for outcome in [outcome for outcome in self._ranges if outcome.value == value]:
-                for one in self._ranges.pop(outcome):
+                for one in self._forget(outcome):
                     found.append(Resolution(recorder, one.first, one.last, *one.place, value))
-                    if self._latest.get(one.place, (None,))[0] is outcome:
-                        del self._latest[one.place]
+        # It will never be known: the rows stay as they are.
+        for outcome in [outcome for outcome in self._ranges if outcome.known == OPEN]:
+            self._forget(outcome)
         return found
+
+    def _forget(self, outcome: TransactionOutcome) -> list[Range]:
+        ranges = self._ranges.pop(outcome)
+        for one in ranges:
+            if self._latest.get(one.place, (None,))[0] is outcome:
+                del self._latest[one.place]
+        return ranges
 
     def _merge_decided(self) -> None:
         """Give the rows of outcomes that another one decides by now to that one.

@@ -25,7 +25,7 @@ def _corrections(batch: Sequence[tuple[Row, int]]) -> list[Resolution]:
     for row, number in batch:
         if not number or row.outcome == OPEN:
             continue
-        about = row.trace_id, row.database, row.outcome
+        about = row.trace_id, row.span_id, row.database, row.outcome
         latest = found[-1] if found else None
         if latest is not None and latest.last == row.sequence - 1 and latest[3:] == about:
             found[-1] = latest._replace(last=row.sequence)

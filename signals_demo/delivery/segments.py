@@ -2,12 +2,13 @@
 
 import logging
 import os
-import time
 from contextlib import suppress
 from pathlib import Path
 from uuid import UUID
 
 from django.core.files import locks
+
+from signals_demo.clock import clock
 
 logger = logging.getLogger("signals_demo")
 
@@ -136,7 +137,7 @@ class Segments:
             self._lock_file = None
 
     def _open(self) -> bool:
-        if not self._is_ours or (self._fault and time.monotonic() < self._next_try):
+        if not self._is_ours or (self._fault and clock.monotonic() < self._next_try):
             return False
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -160,7 +161,7 @@ class Segments:
                 self.folder, error.strerror or error,
             )  # fmt: skip
         self._fault = str(error)
-        self._next_try = time.monotonic() + RETRY
+        self._next_try = clock.monotonic() + RETRY
         self._close_file()
 
     def _close_file(self) -> None:

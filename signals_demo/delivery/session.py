@@ -1,5 +1,6 @@
 """How the worker's sinks share the processor and a SQLite database with the project's threads."""
 
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
@@ -16,12 +17,31 @@ T = TypeVar("T")
 class SharedSession(Session):
     """The session of all sinks of this process."""
 
+    def __init__(self) -> None:
+        self._local = threading.local()
+
+    @property
+    def is_callers(self) -> bool:  # type: ignore[override]
+        return getattr(self._local, "is_callers", False)
+
+    @contextmanager
+    def of_caller(self) -> Iterator[None]:
+        """Have the sinks use the connection and the transaction of this thread."""
+        self._local.is_callers = True
+        try:
+            yield
+        finally:
+            self._local.is_callers = False
+
     @contextmanager
     def lock(self, connection: BaseDatabaseWrapper) -> Iterator[None]:
         with sqlite_lock.hold(connection) as is_free:
             if not is_free:
                 raise NotReady("a transaction of the project's has not ended")
             yield
+
+    def note_keys(self, first: int, last: int) -> None:
+        sqlite_lock.note_keys(first, last)
 
     def give_way(self) -> None:
         throttle.give_way()

@@ -2,12 +2,12 @@
 
 import logging
 import threading
-import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+from signals_demo.clock import clock
 from signals_demo.conf import Config, config
 from signals_demo.delivery.buffer import Buffer
 from signals_demo.delivery.rows import Queued, SegmentEnd
@@ -26,7 +26,6 @@ def _pass(_sink: BaseSink, ends: Sequence[SegmentEnd]) -> None:
 
 
 _SEND: Mapping[type, Callable[[BaseSink, Any], None]] = {
-    Row: lambda sink, rows: sink.store(rows),
     Resolution: lambda sink, resolutions: sink.resolve(resolutions),
     Attribution: lambda sink, attributions: sink.attribute(attributions),
     SegmentEnd: _pass,
@@ -40,12 +39,14 @@ class SinkQueue:
         self.sink = sink
         self.pending: deque[Queued] = deque()
         self.stored = 0
-        self.lost = 0
+        self.dropped = 0
+        """Firings that were dropped here, because too much waited."""
         # Not the exception: its traceback holds frames, and through them rows and cursors.
         self.trouble = ""
         """Why it cannot store anything at present."""
         self._buffer = buffer
-        self._recorded_losses = buffer.lost
+        self._refused = 0  # firings, by the sink before this one
+        self._recorded_losses = Counter(self._losses)
         self._reported: set[type[Exception]] = set()
         self._failing_since = 0.0
         self._delay = 0.0
@@ -54,8 +55,19 @@ class SinkQueue:
     def take_over(self, other: "SinkQueue") -> None:
         """Go on where the queue of another configuration stopped."""
         self.pending.extend(other.pending)
-        self.stored, self.lost = other.stored, other.lost
+        self.stored, self.dropped = other.stored, other.dropped
+        self._refused = other.refused
         self._recorded_losses = other._recorded_losses
+
+    @property
+    def refused(self) -> int:
+        """Return how many firings its sink has refused for good."""
+        return self._refused + self.sink.refused_firings
+
+    @property
+    def _losses(self) -> dict[str, int]:
+        """Return how many firings were lost, here and in the buffer, by the reason."""
+        return {"BUFFER_LIMIT": self.dropped + self._buffer.lost, "refused": self.refused}
 
     @property
     def is_full(self) -> bool:
@@ -71,16 +83,16 @@ class SinkQueue:
         """Add entries, and drop the oldest of those for which there is no room."""
         self.pending.extend(entries)
         while len(self.pending) > config().buffer_limit:
-            self.lost += self._buffer.losses.of(self.pending.popleft())
+            self.dropped += self._buffer.losses.of(self.pending.popleft())
 
-    def unrecorded_losses(self) -> int:
-        """Return how many firings were lost, here and in the buffer, since the last call.
+    def unrecorded_losses(self) -> Mapping[str, int]:
+        """Return how many firings were lost since the last call, by the reason.
 
         They are kept for a later call as long as the sink fails.
         """
-        lost = self.lost + self._buffer.lost - self._recorded_losses
-        if not lost or self.trouble:
-            return 0
+        if self.trouble:
+            return {}
+        lost = Counter(self._losses) - self._recorded_losses
         self._recorded_losses += lost
         return lost
 
@@ -90,13 +102,15 @@ class SinkQueue:
 
     def deliver(self, *, now: bool, is_stopping: Callable[[], bool]) -> None:
         """Hand what is pending to the sink; after an error wait, twice as long each time."""
-        if not now and time.monotonic() < self._next_try:
+        if not now and clock.monotonic() < self._next_try:
             return
         try:
             while self.pending:
                 self._send_batch()
                 if is_stopping():
                     break
+            if self.sink.has_more:
+                self.sink.flush()
         except NotReady as error:
             self._fail(error, patience=error.patience, longest_delay=1.0)
         except Exception as error:  # noqa: BLE001 - a sink may raise anything
@@ -106,8 +120,14 @@ class SinkQueue:
         else:
             self._succeed()
 
+    def store(self, rows: Sequence[Row]) -> None:
+        """Have the sink store rows, and count those that it does not refuse."""
+        refused = self.sink.refused_events
+        self.sink.store(rows)
+        self.stored += len(rows) - (self.sink.refused_events - refused)
+
     def _fail(self, error: Exception, *, patience: float, longest_delay: float) -> None:
-        now = time.monotonic()
+        now = clock.monotonic()
         self._failing_since = self._failing_since or now
         self.trouble = str(error)
         if now - self._failing_since >= patience and type(error) not in self._reported:
@@ -132,8 +152,10 @@ class SinkQueue:
             if type(entry) is not kind or len(batch) == config().batch_size:
                 break
             batch.append(entry)
-        _SEND[kind](self.sink, batch)
-        self.stored += len(batch) if batch[0].firings else 0
+        if kind is Row:
+            self.store(batch)  # type: ignore[arg-type]
+        else:
+            _SEND[kind](self.sink, batch)
         for _ in batch:
             self.pending.popleft()
 
@@ -173,6 +195,11 @@ class SinkQueues:
         return any(queue.pending for queue in self._queues)
 
     @property
+    def has_more(self) -> bool:
+        """Return whether a sink keeps something that it should store soon."""
+        return any(queue.sink.has_more for queue in self._queues)
+
+    @property
     def waiting(self) -> int:
         """Return how many events wait for the slowest sink."""
         return max((queue.waiting for queue in self._queues), default=0)
@@ -183,9 +210,14 @@ class SinkQueues:
         return max((queue.stored for queue in self._queues), default=0)
 
     @property
+    def dropped(self) -> int:
+        """Return how many firings were dropped, here and in the buffer."""
+        return self._buffer.lost + max((queue.dropped for queue in self._queues), default=0)
+
+    @property
     def lost(self) -> int:
-        """Return how many firings were lost, here and in the buffer."""
-        return self._buffer.lost + max((queue.lost for queue in self._queues), default=0)
+        """Return how many firings were lost: dropped, or refused by a sink."""
+        return self.dropped + max((queue.refused for queue in self._queues), default=0)
 
     @property
     def trouble(self) -> str:

@@ -5,12 +5,11 @@ later. If the worker holds it then, the request waits, once per query. A databas
 many rows of the worker's makes it wait as well.
 """
 
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from threading import get_ident
-from time import monotonic
 from typing import TypeVar
 
+from signals_demo.clock import clock
 from signals_demo.delivery.wakeup import Wakeup
 from signals_demo.forks import after_fork
 
@@ -39,12 +38,13 @@ class Throttle:
         self._is_waiting = False
         self._thread = 0
         self._budget = 0.0
+        self._gives_way = True
 
     # Called on the project's threads.
 
     def begin(self, request: object) -> None:
         """Note that a request is served from now on."""
-        self._requests[request] = self._latest = monotonic()
+        self._requests[request] = self._latest = clock.monotonic()
         if len(self._requests) > MANY:
             self._forget()
 
@@ -61,10 +61,20 @@ class Throttle:
 
     # Called on the worker's thread. On any other they do nothing: inline, that is the project's.
 
-    def start(self, budget: float) -> None:
-        """Begin a batch that may wait for requests, so many seconds in total."""
+    def start(self, budget: float, *, gives_way: bool = True) -> None:
+        """Begin a batch that may wait for requests, so many seconds in total.
+
+        One that does not give way never lets go of the interpreter: each time it would have to
+        wait for all of the project's threads.
+        """
         self._thread = get_ident()
         self._budget = budget
+        self._gives_way = gives_way
+
+    def pause(self) -> None:
+        """Offer the interpreter's lock to the project's threads, unless it must not wait."""
+        if self._gives_way:
+            clock.sleep(YIELD)
 
     def steps(self, items: Iterable[T]) -> Iterator[T]:
         """Yield `items`, and give way to requests in between."""
@@ -80,7 +90,9 @@ class Throttle:
         """
         start = 0
         while start < len(items):
-            few = self._budget > 0 and monotonic() < self._latest + LONG and self._is_worker()
+            few = (
+                self._budget > 0 and clock.monotonic() < self._latest + LONG and self._is_worker()
+            )
             end = start + PORTION if few else len(items)
             yield items[start:end]
             start = end
@@ -88,16 +100,16 @@ class Throttle:
 
     def give_way(self) -> None:
         """Let requests go first; if there is time, until none is served."""
-        if not self._requests or not self._is_worker():
+        if not (self._requests and self._gives_way and self._is_worker()):
             return
-        time.sleep(YIELD)
+        clock.sleep(YIELD)
         while self._budget > 0 and self._is_serving():
-            began = monotonic()
+            began = clock.monotonic()
             self._none_served.clear()
             self._is_waiting = True
             self._none_served.wait(min(self._budget, POLL))
             self._is_waiting = False
-            self._budget -= monotonic() - began
+            self._budget -= clock.monotonic() - began
 
     def _is_worker(self) -> bool:
         return get_ident() == self._thread
@@ -108,7 +120,7 @@ class Throttle:
 
     def _forget(self) -> None:
         """Forget the requests that never end, or whose end is never noted."""
-        latest = monotonic() - LONG
+        latest = clock.monotonic() - LONG
         for request, begun in list(self._requests.items()):
             if begun < latest:
                 self._requests.pop(request, None)

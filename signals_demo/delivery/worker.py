@@ -9,6 +9,7 @@ from django.db import connections
 
 from signals_demo.conf import config
 from signals_demo.delivery.pipeline import Pipeline
+from signals_demo.delivery.sqlite_lock import sqlite_lock
 from signals_demo.delivery.wakeup import Wakeup
 from signals_demo.faults import note_fault
 from signals_demo.forks import can_have_threads
@@ -71,15 +72,19 @@ class Worker:
         with self.start_lock:
             if self.thread is not None:
                 return
+            if self._pipeline.rests:
+                self.is_asleep = True
+                return
             if not can_have_threads():
                 self._report_no_threads()
                 return
             self.is_in_use = True
-            self.thread = threading.Thread(target=self._run, name="signals_demo", daemon=True)
             try:
+                self.thread = threading.Thread(target=self._run, name="signals_demo", daemon=True)
                 self.thread.start()
             except RuntimeError:
-                # No more threads, or the interpreter is going down: then `shut_down` stores.
+                # No more threads, a subinterpreter that allows none such, or the interpreter is
+                # going down: then the end of a request stores, and `shut_down`.
                 self.thread = None
                 self.is_asleep = self.cannot_start = True
                 return
@@ -109,7 +114,7 @@ class Worker:
                     pipeline.run(now=pipeline.is_closing, may_wait=True)
                 except Exception:  # noqa: BLE001 - without this thread nothing would be stored
                     note_fault("A batch of events")
-                self._skip_gap.wait(MIN_GAP)
+                self._skip_gap.wait(max(MIN_GAP, sqlite_lock.pause))
         finally:  # also when something ends the thread: the next event starts another
             pipeline.close_sinks()
             with suppress(Exception):  # those of sinks that the setting named before

@@ -3,7 +3,6 @@
 What cannot be stored yet is kept, up to BUFFER_LIMIT events, and tried again.
 """
 
-import atexit
 import logging
 import os
 import sys
@@ -12,21 +11,29 @@ from uuid import uuid4
 
 from django.db import connections
 
+from signals_demo import exits
+from signals_demo.clock import clock
 from signals_demo.conf import config
 from signals_demo.delivery import health
 from signals_demo.delivery.buffer import Buffer
 from signals_demo.delivery.health import Health
 from signals_demo.delivery.inline import Inline, in_event_loop
 from signals_demo.delivery.journaled_buffer import Journaling
+from signals_demo.delivery.login_sessions import OpenSession
 from signals_demo.delivery.pipeline import Pipeline
+from signals_demo.delivery.rows import attributions
 from signals_demo.delivery.throttle import throttle
 from signals_demo.delivery.worker import Worker
-from signals_demo.events import Attribution, Event, FoldedEvent
+from signals_demo.events import Event, FoldedEvent
 from signals_demo.faults import faults, note_fault
 from signals_demo.forks import after_fork, threads_stand_still
+from signals_demo.tracing.identity import Identity
+from signals_demo.tracing.origins import is_makemigrations
 from signals_demo.tracing.test_runs import observers, storing
 
 logger = logging.getLogger("signals_demo")
+
+STALLED = 5.0  # seconds in which nothing is stored, after which the end of a process goes on
 
 
 class Writer:
@@ -48,12 +55,12 @@ class Writer:
         self._items = self.buffer.items
         self.journaling = Journaling(self.recorder, self.buffer)
         self.pipeline = Pipeline(self.recorder, self.numbers, self.buffer, self.journaling)
-        self.worker = Worker(self.pipeline, on_start=_shut_down_with_multiprocessing)
+        self.worker = Worker(self.pipeline, on_start=exits.watch)
         self.inline = Inline(self.recorder, self.pipeline)
         self._goes_on = False
 
     def put(self, event: Event) -> None:
-        """Take an event. Never blocks, unless the mode is inline."""
+        """Take an event. Blocks only inline, and for moments while too much is waiting."""
         if observers:
             for observe in tuple(observers):
                 observe(event)
@@ -61,7 +68,7 @@ class Writer:
                 return
         now = config()
         if now.mode == "inline" and self.inline.store(event):
-            if self.buffer.items and self.worker.is_asleep:
+            if self.worker.is_asleep and self.pipeline.has_work:
                 self.worker.wake()
             return
         items = self._items
@@ -70,8 +77,8 @@ class Writer:
         else:
             self.journaling.put(event)
         waiting = len(items)
-        if waiting > now.buffer_limit:
-            self.buffer.drop_oldest()
+        if waiting + waiting > now.buffer_limit:
+            self.pipeline.make_room()
         if self.worker.is_asleep:
             if self.worker.is_in_use or not event.is_passive:
                 self.worker.wake()
@@ -84,16 +91,20 @@ class Writer:
             self.journaling.put_folded(folded)
             self._has_put(is_passive=True)
 
-    def put_actor(self, attribution: Attribution) -> None:
-        """Take who did what is in a trace."""
-        if not observers or storing():
+    def put_actors(self, who: Identity) -> None:
+        """Take who acted in what was put without an actor, if anything was."""
+        if not who.incomplete or (observers and not storing()):
+            return
+        for attribution in attributions(self.recorder, who):
             self.journaling.put_actor(attribution)
-            self._has_put(is_passive=False)
+        if who.session_key:
+            self.buffer.items.append(OpenSession(who))
+        self._has_put(is_passive=False)
 
     def _has_put(self, *, is_passive: bool) -> None:
         waiting, worker = len(self.buffer.items), self.worker
-        if waiting > config().buffer_limit:
-            self.buffer.drop_oldest()
+        if waiting + waiting > config().buffer_limit:
+            self.pipeline.make_room()
         if worker.is_asleep:
             if worker.is_in_use or not is_passive:
                 worker.wake()
@@ -153,13 +164,13 @@ class Writer:
         if not worker.is_in_use and self.buffer.is_passive:
             self.journaling.close(is_stored=True)
             return  # a process that has only loaded models
-        self.flush(timeout=5.0)
+        _store_rest(self)
         worker.stop(timeout=1.0)
         pipeline.is_stopping = False
         pipeline.finish()
         is_stored = not self.buffer.items and not pipeline.queues.has_pending
         is_in_journal = self.journaling.close(is_stored=is_stored)
-        if left := self.buffer.waiting + pipeline.queues.waiting:
+        if left := pipeline.left:
             _report_left(left, pipeline.queues.trouble, is_in_journal=is_in_journal)
 
     def before_fork(self) -> None:
@@ -175,38 +186,45 @@ class Writer:
             self.worker.wake()
 
 
+def _store_rest(writer: Writer) -> None:
+    """Wait as long as something is stored, at most SHUTDOWN_TIMEOUT."""
+    pipeline = writer.pipeline
+    pipeline.stop_at = end = clock.monotonic() + config().shutdown_timeout
+    left = sys.maxsize
+    while not writer.flush(max(0.0, min(STALLED, end - clock.monotonic()))):
+        before, left = left, pipeline.left
+        if left >= before or clock.monotonic() >= end:
+            return
+
+
 def _report_left(left: int, trouble: str, *, is_in_journal: bool) -> None:
     kept = ", but are in the journal" if is_in_journal else ""
-    logger.warning(
+    # A newcomer runs it before the first `migrate`: then nothing is wrong.
+    level = logging.INFO if is_makemigrations() else logging.WARNING
+    logger.log(
+        level,
         "%d signal events of this process were not stored%s: %s",
         left, kept, trouble or "there was not enough time.",
     )  # fmt: skip
 
 
-def _shut_down_with_multiprocessing() -> None:
-    """Shut down at the end of a child of multiprocessing, which calls no `atexit`."""
-    process = sys.modules.get("multiprocessing.process")
-    util = sys.modules.get("multiprocessing.util")
-    if process is not None and util is not None and process.parent_process() is not None:
-        util.Finalize(None, writer.shut_down, exitpriority=-1000)
-
-
 def _health() -> Health:
     queues, journal = writer.pipeline.queues, writer.journaling.journal
     return Health(
-        writer.buffer.waiting + queues.waiting,
+        writer.pipeline.left,
         queues.stored,
         queues.lost,
         queues.trouble,
         dict(faults),
         None if journal is None else journal.segments.total_size(),
+        writer.pipeline.backpressure.seconds,
     )
 
 
 writer = Writer()
 
 health.set_source(_health)
-atexit.register(writer.shut_down)
+exits.at_end(writer.shut_down)
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=writer.before_fork, after_in_parent=writer.after_fork)

@@ -14,7 +14,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from signals_demo.catalog.types import Family, LazyText
-from signals_demo.inspection import discovery
+from signals_demo.inspection import discovery, references
 from signals_demo.inspection.receivers import Problem, Receiver, SignalReceivers, outermost, same
 from signals_demo.inspection.startup import startup
 from signals_demo.serialize.source import DJANGO, OURS, PROJECT
@@ -193,14 +193,17 @@ def _is_between(model: Any) -> bool:
 
 
 def _held(signals: list[SignalReceivers]) -> set[int]:
-    """Return the ids of the weakly connected inner functions that a module or class holds."""
+    """Return the ids of the weakly connected inner functions that something holds."""
+    listed = [each for signal in signals for each in signal.receivers]
     suspects = {
-        id(each.callback)
-        for signal in signals
-        for each in signal.receivers
+        id(each.callback): each.callback
+        for each in listed
         if each.is_weak and _is_inner(each.callback)
     }
-    return set(discovery.objects(suspects))
+    found = set(discovery.objects(set(suspects)))
+    rest = {key: suspects[key] for key in suspects.keys() - found}
+    suspects.clear()
+    return found | references.held(rest, listed)
 
 
 def _is_inner(callback: Any) -> bool:

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 from django.apps import apps
 
+from signals_demo.clock import clock
+
 
 class Startup(NamedTuple):
     """The moment when the last `AppConfig.ready()` had returned."""
@@ -33,7 +35,8 @@ def watch() -> None:
 
     def set_and_note() -> None:
         del event.set
-        _found.append(Startup(datetime.now(UTC), frozenset(sys.modules)))
+        now = datetime.fromtimestamp(clock.time_ns() / 1e9, UTC)
+        _found.append(Startup(now, frozenset(sys.modules)))
         ready()
 
     event.set = set_and_note

@@ -39,17 +39,18 @@ def printable(text: str) -> str:
 
 
 class LineFormatter:
-    """Writes a line for each event, and a line above it where another trace begins."""
+    """Writes a line for each event, and a line above it where another unit of work begins."""
 
     def __init__(self, *, coloured: bool, has_headings: bool = True) -> None:
         self.coloured = coloured
         self.has_headings = has_headings
-        self._trace_id = ""
+        self._unit = ("", "")
 
     def lines(self, event: SignalEvent) -> Iterator[str]:
         """Yield the lines of an event that follows the one before."""
-        if self.has_headings and event.trace_id != self._trace_id:
-            self._trace_id = event.trace_id
+        unit = event.trace_id, event.span_id
+        if self.has_headings and unit != self._unit:
+            self._unit = unit
             kind = event.get_origin_display()
             name = shortened(printable(event.origin_name))
             started_by = " ".join(dict.fromkeys((str(kind), name)))  # a shell has no other name

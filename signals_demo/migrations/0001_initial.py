@@ -2,6 +2,8 @@
 
 from django.db import migrations, models
 
+import signals_demo.fields
+
 
 class Migration(migrations.Migration):
     initial = True
@@ -31,17 +33,29 @@ class Migration(migrations.Migration):
                 ("sender", models.CharField(blank=True, max_length=255, verbose_name="sender")),
                 (
                     "trace_id",
-                    models.CharField(
+                    signals_demo.fields.TraceIdField(
                         blank=True,
-                        help_text="The unit of work in which it fired, as a W3C trace id.",
-                        max_length=32,
+                        default="",
+                        help_text="What it is part of, across processes, as a W3C trace id.",
                         verbose_name="trace",
                     ),
                 ),
                 (
+                    "span_id",
+                    signals_demo.fields.SpanIdField(
+                        blank=True,
+                        default="",
+                        help_text="The request, command, task or block in which it fired, "
+                        "as a W3C span id.",
+                        verbose_name="unit of work",
+                    ),
+                ),
+                (
                     "position",
-                    models.PositiveIntegerField(
-                        default=0, help_text="Order within the trace.", verbose_name="position"
+                    models.PositiveBigIntegerField(
+                        default=0,
+                        help_text="Order within the unit of work.",
+                        verbose_name="position",
                     ),
                 ),
                 (
@@ -77,7 +91,7 @@ class Migration(migrations.Migration):
                             ("request", "request"),
                             ("command", "command"),
                             ("task", "task"),
-                            ("block", "block"),
+                            ("block", "trace() block"),
                             ("shell", "shell"),
                             ("test", "test"),
                             ("process", "process"),
@@ -151,26 +165,25 @@ class Migration(migrations.Migration):
                 "get_latest_by": "occurred_at",
                 "default_permissions": ("view",),
                 "indexes": [
-                    models.Index(fields=["occurred_at", "sequence"], name="signals_demo_time"),
+                    models.Index(fields=["occurred_at"], name="signals_demo_time"),
                     models.Index(fields=["trace_id", "position"], name="signals_demo_trace"),
+                    models.Index(fields=["signal", "occurred_at"], name="signals_demo_signal"),
+                    models.Index(fields=["sender", "occurred_at"], name="signals_demo_sender"),
                     models.Index(
-                        fields=["signal", "occurred_at", "sequence"], name="signals_demo_signal"
-                    ),
-                    models.Index(
-                        fields=["sender", "occurred_at", "sequence"], name="signals_demo_sender"
-                    ),
-                    models.Index(
-                        fields=["object_pk", "sender", "occurred_at", "sequence"],
+                        condition=models.Q(("object_pk__gt", "")),
+                        fields=["object_pk", "sender", "occurred_at"],
                         name="signals_demo_object",
                     ),
                     models.Index(
-                        fields=["actor_pk", "occurred_at", "sequence"], name="signals_demo_actor"
+                        condition=models.Q(("actor_pk__gt", "")),
+                        fields=["actor_pk", "occurred_at"],
+                        name="signals_demo_actor",
                     ),
                     models.Index(
                         condition=models.Q(
                             ("outcome", "rolled_back"), ("outcome", "open"), _connector="OR"
                         ),
-                        fields=["outcome", "occurred_at", "sequence"],
+                        fields=["outcome", "occurred_at"],
                         name="signals_demo_outcome",
                     ),
                 ],
@@ -191,7 +204,13 @@ class Migration(migrations.Migration):
                         help_text="The process that recorded its events.", verbose_name="recorder"
                     ),
                 ),
-                ("trace_id", models.CharField(max_length=32, verbose_name="trace")),
+                ("trace_id", signals_demo.fields.TraceIdField(verbose_name="trace")),
+                (
+                    "span_id",
+                    signals_demo.fields.SpanIdField(
+                        blank=True, default="", verbose_name="unit of work"
+                    ),
+                ),
                 (
                     "origin",
                     models.CharField(
@@ -200,7 +219,7 @@ class Migration(migrations.Migration):
                             ("request", "request"),
                             ("command", "command"),
                             ("task", "task"),
-                            ("block", "block"),
+                            ("block", "trace() block"),
                             ("shell", "shell"),
                             ("test", "test"),
                             ("process", "process"),
@@ -289,7 +308,8 @@ class Migration(migrations.Migration):
                 ],
                 "constraints": [
                     models.UniqueConstraint(
-                        fields=("trace_id", "recorder"), name="signals_demo_trace_once"
+                        fields=("trace_id", "recorder", "span_id"),
+                        name="signals_demo_trace_once",
                     )
                 ],
             },

@@ -59,11 +59,22 @@ def _plain(value: Any) -> Any:
     if value is None or isinstance(value, (str, int, dict, list)):
         return value
     if isinstance(value, datetime):
-        moment = timezone.make_aware(value) if timezone.is_naive(value) else value
-        return moment.astimezone(UTC).isoformat(timespec="microseconds")
+        return _utc(value).isoformat(timespec="microseconds")
     if isinstance(value, timedelta):
         return value / timedelta(seconds=1)
     return str(value)
+
+
+def _utc(value: datetime) -> datetime:
+    """Return a time in UTC; as it is, without a zone, where it stands for two times.
+
+    Without `USE_TZ` local times are stored, and there is an hour that clocks go through twice.
+    """
+    if not timezone.is_naive(value):
+        return value.astimezone(UTC)
+    zone = timezone.get_default_timezone()
+    first, second = (value.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+    return first if first == second else value
 
 
 def _without_orders(text: str) -> str:

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from signals_demo import catalog
 from signals_demo.catalog.types import Family, LazyText
 from signals_demo.conf import config
+from signals_demo.fields import of_key
 from signals_demo.models import Origin, Outcome
 from signals_demo.query import parsing
 from signals_demo.query.predicates import EVERYTHING, NOTHING, Condition, Predicate
@@ -91,14 +92,18 @@ def _of_view(view: str) -> Predicate:
 
 def _of_object(text: str) -> Predicate:
     label, _space, key = text.partition(" ")
-    condition: Condition = {"object_pk": text}
+    condition: Condition = of_key("object_pk", text)
     if key:
-        condition = {"sender": parsing.sender(label), "object_pk": key.strip()}
+        condition = {"sender": parsing.sender(label), **of_key("object_pk", key.strip())}
     return [condition]
 
 
 def _of_actor(text: str) -> Predicate:
     return [{"actor_pk": text}, {"actor": text}]
+
+
+def _of_actor_key(key: str) -> Predicate:
+    return [of_key("actor_pk", key) if key else {"actor_pk": ""}]
 
 
 def _of_search(search: Search) -> Predicate:
@@ -218,7 +223,12 @@ _TABLE = (
         has_index=_without_index,
     ),
     EventFilter(
-        "actor_pk", _("actor key"), "KEY", "a user's key alone", predicate=_is("actor_pk")
+        "actor_pk",
+        _("actor key"),
+        "KEY",
+        "a user's key alone",
+        predicate=_of_actor_key,
+        has_index=bool,
     ),
     EventFilter(
         "database",

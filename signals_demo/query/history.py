@@ -13,7 +13,8 @@ from django.apps import apps
 from django.db.models import Model, Q, Subquery
 
 from signals_demo.conf import config
-from signals_demo.models import SignalEvent
+from signals_demo.fields import of_key
+from signals_demo.models import SignalEvent, in_schema_of
 from signals_demo.query.keyset import NEWEST_FIRST, Cursor
 from signals_demo.query.scan import SCAN_LIMIT, at_once
 from signals_demo.serialize.model_info import info_of
@@ -76,7 +77,7 @@ class History:
 
 def of_person(actor_pk: str) -> History:
     """Return what the user with this key did."""
-    condition = Q(actor_pk=actor_pk)
+    condition = Q(**of_key("actor_pk", actor_pk))
     return History([condition], condition)
 
 
@@ -109,9 +110,10 @@ def of_object(instance: Model) -> History:
     side = Q(sender__in=own)
     if between:
         side |= Q(sender__in=between, arguments__instance__model__in=own)
-    about = Q(object_pk=key)
+    about = Q(**of_key("object_pk", key))
     return History(
-        [about & Q(sender=sender) for sender in senders], about & Q(sender__in=senders) & side
+        [about & Q(sender=sender) for sender in senders],
+        about & Q(sender__in=senders) & side & in_schema_of(instance),
     )
 
 

@@ -122,7 +122,7 @@ def _opposite(name: str) -> str:
     return name.removeprefix("-") if name.startswith("-") else f"-{name}"
 
 
-OLDEST_FIRST = Order({"occurred_at": datetime, "sequence": int, "pk": int})
+OLDEST_FIRST = Order({"occurred_at": datetime, "pk": int})
 NEWEST_FIRST = OLDEST_FIRST.reversed()
 AS_FIRED = Order({"position": int, "pk": int})
 """In a trace. Requests that came with one `traceparent` share it, and each counts from 1."""

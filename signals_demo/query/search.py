@@ -11,6 +11,7 @@ from django.db.models import Model
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from signals_demo.fields import of_key
 from signals_demo.query.parsing import NotUnderstood, quoted, signal_named, trace_id_in
 from signals_demo.query.predicates import EVERYTHING, Predicate
 from signals_demo.serialize.model_info import model_named
@@ -64,7 +65,9 @@ def understand(text: str) -> Search:
         return _key_or_sender(text)
     user_pk = _user_named(text)
     if user_pk:
-        return Search(gettext("The actor {name}.").format(name=text), [{"actor_pk": user_pk}])
+        return Search(
+            gettext("The actor {name}.").format(name=text), [of_key("actor_pk", user_pk)]
+        )
     if " " in text:
         raise _not_understood(text)
     return _key_or_sender(text)
@@ -86,7 +89,7 @@ def _about(model: type[Model], key: str) -> Search:
         return Search(gettext("The model {label}.").format(label=label), [{"sender": label}])
     return Search(
         gettext("The object {label} {key}.").format(label=label, key=key),
-        [{"sender": label, "object_pk": key}],
+        [{"sender": label, **of_key("object_pk", key)}],
     )
 
 
@@ -94,7 +97,7 @@ def _key_or_sender(text: str) -> Search:
     # A sender that is no model of this project: a class, an app, a model that is gone.
     return Search(
         gettext("The object key {text}, or a sender with this name.").format(text=text),
-        [{"object_pk": text}, {"sender": text}],
+        [of_key("object_pk", text), {"sender": text}],
     )
 
 

@@ -26,7 +26,7 @@ from signals_demo.rollups.hours import (
     sums_of,
 )
 
-MOST_PENDING = 20_000  # events not in the sums yet, which are read one by one
+MOST_PENDING = 250_000  # events not in the sums yet that are read one by one: half a second
 CANDIDATES = 200  # sums with a slow pair, among which the slowest pairs are found
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
@@ -61,7 +61,7 @@ class Statistics:
     """By number of the period, and signal."""
     senders: Counter[str] = field(default_factory=Counter)
     origins: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """By origin and its name, with `…` for the keys in it."""
+    """By origin and its name, with `*` for the keys in it."""
     slowest: dict[Pair, SlowPair] = field(default_factory=dict)
     pending: int = 0
     """How many of the latest events are not in it, because they are not in the sums yet."""

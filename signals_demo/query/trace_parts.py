@@ -23,6 +23,20 @@ START = AS_FIRED.cursor()
 """Where a trace begins."""
 
 
+class Whole(NamedTuple):
+    """A trace, or one unit of work in it, which has a `span_id`."""
+
+    trace_id: str
+    span_id: str = ""
+
+    def events(self) -> QuerySet[SignalEvent]:
+        """Return its events, as they fired."""
+        named = {"span_id": self.span_id} if self.span_id else {}
+        return SignalEvent.objects.filter(trace_id=self.trace_id, **named).order_by(
+            *AS_FIRED.fields
+        )
+
+
 class Glance(NamedTuple):
     """The little of an event that is needed of all events of a trace."""
 
@@ -48,24 +62,18 @@ class Glance(NamedTuple):
         return bool(self.exception) or self.outcome == Outcome.ROLLED_BACK
 
 
-def overview(trace_id: str) -> tuple[list[Glance], bool]:
+def overview(whole: Whole) -> tuple[list[Glance], bool]:
     """Return a glance at each event of a trace, and whether there are more than `OVERVIEW`."""
-    rows = _in_order(trace_id).values_list(*Glance._fields)[: OVERVIEW + 1]
+    rows = whole.events().values_list(*Glance._fields)[: OVERVIEW + 1]
     glances = [Glance._make(row) for row in rows]
     return glances[:OVERVIEW], len(glances) > OVERVIEW
 
 
-def _in_order(trace_id: str) -> QuerySet[SignalEvent]:
-    return SignalEvent.objects.filter(trace_id=trace_id).order_by(*AS_FIRED.fields)
-
-
-def chunks(trace_id: str, size: int) -> Iterable[list[SignalEvent]]:
+def chunks(whole: Whole, size: int) -> Iterable[list[SignalEvent]]:
     """Return all events of a trace, bit by bit; no query stays open in between."""
     start: Cursor | None = START
     while start is not None:
-        events = list(
-            _in_order(trace_id).filter(AS_FIRED.after(start, inclusive=True))[: size + 1]
-        )
+        events = list(whole.events().filter(AS_FIRED.after(start, inclusive=True))[: size + 1])
         start = AS_FIRED.of(events.pop()) if len(events) > size else None
         yield events
 
@@ -80,9 +88,9 @@ class Part:
     next: Cursor | None
 
 
-def read(trace_id: str, start: Cursor, *, with_inits: bool) -> Part:
+def read(whole: Whole, start: Cursor, *, with_inits: bool) -> Part:
     """Return the part of a trace that begins at `start`, with or without its init signals."""
-    wanted = _in_order(trace_id)
+    wanted = whole.events()
     if not with_inits:
         wanted = wanted.exclude(signal__in=catalog.INIT)
     events = list(wanted.filter(AS_FIRED.after(start, inclusive=True))[: PART + 1])
@@ -97,16 +105,16 @@ def read(trace_id: str, start: Cursor, *, with_inits: bool) -> Part:
 
 
 def around(
-    trace_id: str, part: Sequence[SignalEvent], glances: Sequence[Glance]
+    whole: Whole, part: Sequence[SignalEvent], glances: Sequence[Glance]
 ) -> list[SignalEvent]:
     """Return the events around a part: what opened the pairs it is in, and what closes them."""
-    before = _fetch(trace_id, _openings(part[0], glances))
+    before = _fetch(whole, _openings(part[0], glances))
     wanted = {(closing_signal(event), event.depth) for event in _left_open([*before, *part])}
-    return before + _fetch(trace_id, _closings(part[-1], glances, wanted))
+    return before + _fetch(whole, _closings(part[-1], glances, wanted))
 
 
-def _fetch(trace_id: str, glances: Iterable[Glance]) -> list[SignalEvent]:
-    return list(_in_order(trace_id).filter(pk__in=[glance.pk for glance in glances]))
+def _fetch(whole: Whole, glances: Iterable[Glance]) -> list[SignalEvent]:
+    return list(whole.events().filter(pk__in=[glance.pk for glance in glances]))
 
 
 def _openings(first: SignalEvent, glances: Sequence[Glance]) -> list[Glance]:

@@ -46,7 +46,7 @@ PARAMETERS = ("kind", "order", "time", "origin", "name", "actor_pk")
 class TraceSelection:
     """Which traces to list, in which order, and from where on.
 
-    A `name` may have a `…` for each of the keys that it leaves open. `after` is the last row of
+    A `name` may have a `*` for each of the keys that it leaves open. `after` is the last row of
     the page before, or None.
     """
 
@@ -142,6 +142,11 @@ class TracePage:
     traces: list[SignalTrace]
     next: Cursor | None
     stopped: bool = False
+
+
+def units_of(trace_id: str) -> list[SignalTrace]:
+    """Return the units of work that share a trace, the first ones in time."""
+    return list(SignalTrace.objects.filter(trace_id=trace_id).order_by("started_at", "pk")[:SIZE])
 
 
 def _edge(traces: QuerySet[SignalTrace], field: str) -> Cursor | None:

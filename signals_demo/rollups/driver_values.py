@@ -9,11 +9,23 @@ from django.conf import settings
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
+from signals_demo.fields import NO_TRACE
+
 _MICROSECOND = timedelta(microseconds=1)
 
 
 def adapt_uuid(connection: BaseDatabaseWrapper, value: UUID) -> UUID | str:
     return value if connection.features.has_native_uuid_field else value.hex
+
+
+def adapt_span(span_id: str) -> int:
+    """Return a span id as `SpanIdField` stores it."""
+    return int(span_id or "0", 16)
+
+
+def adapt_trace(trace_id: str) -> str:
+    """Return a trace id as `TraceIdField` stores it."""
+    return trace_id or NO_TRACE
 
 
 def adapt_duration(connection: BaseDatabaseWrapper, value: timedelta | None) -> Any:

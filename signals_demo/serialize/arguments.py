@@ -13,9 +13,9 @@ from django.template.context import BaseContext
 from signals_demo.conf import Config
 from signals_demo.serialize.introspection import unwrapped
 from signals_demo.serialize.model_info import info_of, redactor_of
-from signals_demo.serialize.names import alias_of, error_text, key_of, sender_label
+from signals_demo.serialize.names import alias_of, error_text, object_pk_of, sender_label
 from signals_demo.serialize.redaction import MASK
-from signals_demo.serialize.requests import credentials_shown, environ_shown, scope_shown
+from signals_demo.serialize.requests import credentials_shown, environ_text, scope_shown
 from signals_demo.serialize.tasks import task_shown
 from signals_demo.serialize.text import Text, encode
 from signals_demo.serialize.values import jsonable
@@ -44,7 +44,7 @@ def _about(sender: Any, arguments: dict[str, Any], *others: Any, **named: Any) -
 def _user(sender: Any, named: Named, config: Config) -> Description:
     mask = redactor_of(config)
     user = unwrapped(named.get("user"))
-    pk = key_of(user, info_of(type(user), config))[1] if issubclass(type(user), Model) else ""
+    pk = object_pk_of(user, info_of(type(user), config)) if issubclass(type(user), Model) else ""
     arguments = {"request": jsonable(named.get("request"), mask), "user": jsonable(user, mask)}
     return _about(sender, arguments, pk)
 
@@ -61,12 +61,10 @@ def _login_failed(sender: Any, named: Named, config: Config) -> Description:
 
 def _request_started(sender: Any, named: Named, config: Config) -> Description:
     mask = redactor_of(config)
-    arguments = {}
     if "environ" in named:
-        arguments["environ"] = environ_shown(named["environ"], mask)
-    if "scope" in named:
-        arguments["scope"] = scope_shown(named["scope"], mask)
-    return _about(sender, arguments)
+        return Description(sender_label(sender), environ_text(named["environ"], mask))
+    scope = named.get("scope")
+    return _about(sender, {} if scope is None else {"scope": scope_shown(scope, mask)})
 
 
 def _request_exception(sender: Any, named: Named, config: Config) -> Description:
@@ -134,7 +132,10 @@ def _migrate(sender: Any, named: Named, config: Config) -> Description:
 
 def _task(sender: Any, named: Named, config: Config) -> Description:
     result = task_shown(named.get("task_result"), redactor_of(config))
-    return _about(sender, {"task_result": result}, exception=", ".join(result.get("errors", ())))
+    failure = ", ".join(result.get("errors", ()))
+    if place := result.get("raised_at"):
+        failure += f" ({place})"
+    return _about(sender, {"task_result": result}, exception=failure)
 
 
 def any_signal(sender: Any, named: Named, config: Config) -> Description:
@@ -147,7 +148,7 @@ def any_signal(sender: Any, named: Named, config: Config) -> Description:
     instance: Any = named.get("instance")
     if not issubclass(type(instance), Model):
         return _about(sender, arguments)
-    pk = key_of(instance, info_of(type(instance), config))[1]
+    pk = object_pk_of(instance, info_of(type(instance), config))
     return _about(sender, arguments, pk, alias_of(named.get("using")))
 
 

@@ -35,6 +35,15 @@ uuid_int: Callable[[uuid.UUID], int] = uuid.UUID.__dict__["int"].__get__
 partial_func: Callable[[Any], Any] = functools.partial.__dict__["func"].__get__
 
 
+def own_dict(value: Any) -> dict[str, Any]:
+    """Return the attributes that a value itself holds."""
+    try:
+        own = object.__getattribute__(value, "__dict__")
+    except AttributeError:
+        return {}
+    return own if type(own) is dict else {}
+
+
 def dotted(cls: type) -> str:
     """Return a class's dotted path."""
     module = _module(cls)

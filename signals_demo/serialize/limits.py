@@ -11,4 +11,4 @@ def cut(text: str, limit: int = MAX_TEXT) -> str:
     """Return `text`, or its beginning and a remark on how long it was."""
     if len(text) <= limit:
         return text
-    return f"{text[:limit]}… ({len(text):,} characters)"
+    return f"{text[:limit]}... ({len(text):,} characters)"

@@ -59,15 +59,29 @@ def key_text(pk: Any) -> str:
     return cut(value if type(value) is str else str(value), 200)
 
 
-def key_of(instance: Any, info: ModelInfo) -> tuple[Any, str | int]:
-    """Return an instance's primary key for `instance_text`, and as `object_pk` (int or text)."""
+def object_pk_of(instance: Any, info: ModelInfo) -> str | int:
+    """Return an instance's primary key as `object_pk`: a number or text, "" without one."""
+    pk = _pk_of(instance, info)
+    if pk is None:
+        return ""
+    if info.key_is_secret:
+        return MASK
+    return pk if type(pk) is int else key_text(pk)
+
+
+def key_of(instance: Any, info: ModelInfo) -> Any:
+    """Return an instance's primary key for `instance_text`: a number, or JSON text."""
+    pk = _pk_of(instance, info)
+    if pk is None:
+        return "null"
+    if info.key_is_secret:
+        return quoted(MASK)
+    return pk if type(pk) is int else json_of(pk, info.redactor)
+
+
+def _pk_of(instance: Any, info: ModelInfo) -> Any:
     name = info.pk_attname
-    pk = instance.__dict__.get(name) if name else primary_key(instance)
-    if info.key_is_secret and pk is not None:
-        return quoted(MASK), MASK
-    if type(pk) is int:
-        return pk, pk
-    return json_of(pk, info.redactor), key_text(pk)
+    return instance.__dict__.get(name) if name else primary_key(instance)
 
 
 def instance_text(reference: str, key: str | int) -> str:

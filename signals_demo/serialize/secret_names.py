@@ -11,7 +11,8 @@ _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\d_]+")
 _PARTS = (
     r"passw(?:or)?d|passphrase|pass_?code|passport|token|secret(?!ar)|credential|signature"
     r"|authori[sz]ation|cookie|csrf|xsrf|sessid|session_?(?:id|key|data|hash)s?(?![a-z])"
-    r"|(?<!mon)(?<!don)(?<!tur)(?<!hoc)(?<!joc)(?<!whis)(?<!lac)(?<!hot)keys?(?![a-z])"
+    r"|(?<!mon)(?<!don)(?<!tur)(?<!hoc)(?<!joc)(?<!whis)(?<!lac)(?<!hot)"
+    r"(?<!primary_)(?<!foreign_)(?<!natural_)(?<!sort_)(?<!translation_)(?<!block_)keys?(?![a-z])"
     r"|(?<!by)(?<!com)(?<!tres)(?<!sur)(?<!over)(?<!under)(?<!im)pass(?![a-z])"
     r"|(?:credit|debit|bank)_?card(?![a-z])|(?<![a-z])card_?(?:number|num|no|nr|pan)(?![a-z])"
     r"|(?:recovery|backup|scratch|verification|security|confirmation|activation|reset|login|sms"

@@ -1,11 +1,14 @@
 """What a task result of `django.tasks` says, masked by the names of the task's parameters."""
 
+import re
 from inspect import CO_VARARGS
 from itertools import zip_longest
 from types import FunctionType
 from typing import Any
 
+from signals_demo.serialize.limits import cut
 from signals_demo.serialize.redaction import MASK, Redactor
+from signals_demo.serialize.source import PROJECT, owner_of, relative_path
 from signals_demo.serialize.values import jsonable
 
 
@@ -25,7 +28,23 @@ def task_shown(result: Any, mask: Redactor) -> dict[str, Any]:
     failed = [jsonable(getattr(error, "exception_class_path", ""), mask) for error in errors]
     if failed:
         known["errors"] = failed
+        known["raised_at"] = _raised_at(errors[-1])
     return known
+
+
+_PLACE = re.compile(r'^  File "([^"\n]+)", line ([0-9]+), in (.+)$', re.MULTILINE)
+_LONGEST_TRACEBACK = 20_000
+
+
+def _raised_at(error: Any) -> str:
+    """Return the project's line in which a task failed, of the text that is kept of it, or ""."""
+    text = getattr(error, "traceback", "")
+    if type(text) is not str:
+        return ""
+    for file, line, name in reversed(_PLACE.findall(text[-_LONGEST_TRACEBACK:])):
+        if owner_of(file) == PROJECT:
+            return cut(f"{relative_path(file)}:{line} in {name}")
+    return ""
 
 
 def _arguments(result: Any, mask: Redactor) -> Any:

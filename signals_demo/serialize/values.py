@@ -41,7 +41,7 @@ class Converter:
         self.room -= 1
         # Lazy objects and partial functions can be nested too, even in a circle.
         if self.room < 0 or depth > 2 * MAX_DEPTH:
-            return "…"
+            return "..."
         return self.text(value) if kind is str else handler_of(kind)(self, value, depth)
 
     def text(self, text: str) -> str:
@@ -51,23 +51,23 @@ class Converter:
         self.room -= length // 100 if length < MAX_TEXT else 10
         if may_hold_secret(text):
             text = self.redactor.text(text)
-        return text if length <= MAX_TEXT else f"{text[:MAX_TEXT]}… ({length:,} characters)"
+        return text if length <= MAX_TEXT else f"{text[:MAX_TEXT]}... ({length:,} characters)"
 
     def items(self, value: Iterable[Any], length: int, depth: int) -> Any:
         if depth >= MAX_DEPTH:
-            return f"… ({length} items)"
+            return f"... ({length} items)"
         found = first(value, MAX_ITEMS)
         if length == 2 and is_named_pair(found, self.redactor.is_secret):
             return [self.value(found[0]), MASK]
         shown = [self.value(item, depth + 1) for item in found]
         if length > len(shown):
-            shown.append(f"… ({length - len(shown):,} more)")
+            shown.append(f"... ({length - len(shown):,} more)")
         return shown
 
     def mapping(self, value: Any, depth: int) -> Any:
         length = dict.__len__(value)
         if depth >= MAX_DEPTH:
-            return f"… ({length} items)"
+            return f"... ({length} items)"
         shown: dict[str, Any] = {}
         is_secret = self.redactor.is_secret
         found = first(dict.items(value), MAX_ITEMS)
@@ -81,7 +81,7 @@ class Converter:
                 name = f"{name} #{len(shown)}"
             shown[name] = MASK if hidden else self.value(item, depth + 1)
         if length > len(shown):
-            shown["…"] = f"{length - len(shown):,} more"
+            shown["..."] = f"{length - len(shown):,} more"
         return shown
 
 

@@ -34,12 +34,18 @@ class Session:
     Delivery gives each sink its session. This one, which a sink has without it, never waits.
     """
 
+    is_callers = False
+    """Whether the sink is called as a signal fires, on the project's thread and connection."""
+
     def lock(self, connection: BaseDatabaseWrapper) -> AbstractContextManager[None]:
         """Hold the lock of a SQLite database; others need none.
 
         Raises `NotReady` if a transaction of the project's holds it for too long.
         """
         return nullcontext()
+
+    def note_keys(self, first: int, last: int) -> None:
+        """Learn which keys a SQLite database has given to rows that were stored together."""
 
     def give_way(self) -> None:
         """Let requests go first; return when none is served or the time for it is over."""
@@ -64,6 +70,11 @@ class BaseSink(ABC):
     session = Session()
     """Set by delivery. A sink that uses the project's databases should give way to it."""
 
+    refused_events = 0
+    """Events that the destination has refused for good. They are reported as lost."""
+    refused_firings = 0
+    """How many firings these stand for."""
+
     def __init__(self, alias: str, options: Mapping[str, Any]) -> None:
         self.alias = alias
         self.options = options
@@ -82,8 +93,13 @@ class BaseSink(ABC):
     def attribute(self, attributions: "Sequence[Attribution]") -> None:  # noqa: B027
         """Note actors that were unknown when their rows were stored. Must be idempotent."""
 
+    @property
+    def has_more(self) -> bool:
+        """Return whether the sink keeps something that `flush` should store soon."""
+        return False
+
     def flush(self) -> None:  # noqa: B027
-        """Store what the sink keeps in memory, if anything: the process ends."""
+        """Store what the sink keeps in memory, if anything: the process ends, or it `has_more`."""
 
     def close(self) -> None:  # noqa: B027
         """Give back what is held, such as a connection: nothing happens, or an error did.

@@ -36,4 +36,4 @@ class MemorySink(BaseSink):
         for index, row in enumerate(self.rows):
             for one in attributions:
                 if one.concerns(row):
-                    self.rows[index] = row = row._replace(actor_pk=one.actor_pk, actor=one.actor)
+                    self.rows[index] = row = one.applied_to(row)

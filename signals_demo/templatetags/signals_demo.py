@@ -13,7 +13,8 @@ from signals_demo.models import SignalEvent
 from signals_demo.query.history import key_of, of_object
 from signals_demo.query.isolated import isolated
 from signals_demo.rollups.traces import IS_CHANGE
-from signals_demo.web.links import Links, may_read
+from signals_demo.web.links import links_from_outside, may_read
+from signals_demo.web.static_files import file_url
 from signals_demo.web.timeline import days
 from signals_demo.web.times import ago
 
@@ -36,6 +37,20 @@ def signals_nonce(context: Context) -> str:
     return "" if nonce is None else format_html('nonce="{}"', nonce)
 
 
+@register.simple_tag(takes_context=True)
+def signals_style(context: Context, name: str) -> str:
+    """Return the link to one of our style sheets, for the pages of the log."""
+    url = file_url(f"{name}.css")
+    return format_html('<link rel="stylesheet" href="{}" {}>', url, signals_nonce(context))
+
+
+@register.simple_tag(takes_context=True)
+def signals_script(context: Context, name: str) -> str:
+    """Return the element of one of our scripts, for the pages of the log."""
+    url = file_url(f"{name}.js")
+    return format_html('<script src="{}" defer {}></script>', url, signals_nonce(context))
+
+
 @register.inclusion_tag("signals_demo/signal_history.html", takes_context=True)
 def signal_history(
     context: Context, instance: Model, limit: int = 20, public: bool = False
@@ -50,7 +65,7 @@ def signal_history(
     can_read = may_read(user)
     if not (can_read or public) or not isinstance(instance, Model):
         return {"is_shown": False}
-    links = Links() if can_read and getattr(user, "is_staff", False) else None
+    links = links_from_outside() if can_read and getattr(user, "is_staff", False) else None
     try:
         with isolated(SignalEvent.objects.db):
             stretch = of_object(instance).read(limit, wanted=IS_CHANGE)

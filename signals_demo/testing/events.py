@@ -8,12 +8,14 @@ from typing import Any
 from signals_demo import catalog
 from signals_demo.capture import lazy
 from signals_demo.capture.connect import connect_test_signals, follow_test_run, keep_values
-from signals_demo.capture.recorder import current_scope, leave_ended_pairs
+from signals_demo.capture.pairs import current_scope, leave_ended_pairs
 from signals_demo.delivery.rows import row_of
 from signals_demo.delivery.writer import writer
 from signals_demo.events import Event, Row
 from signals_demo.testing.outcomes import TestTransaction, update_blocks
 from signals_demo.tracing import test_runs
+from signals_demo.tracing.actors import Actor
+from signals_demo.tracing.schemas import alias_in
 
 # At import, not with the first capture: tests often change objects that were created before.
 lazy.load()
@@ -28,6 +30,7 @@ class CapturedEvent:
     signal: str
     sender: str
     trace_id: str
+    span_id: str
     position: int
     depth: int
     count: int
@@ -45,7 +48,7 @@ class CapturedEvent:
     def __init__(self, event: Event) -> None:
         self._event = event
         # Read on the firing thread: a connection belongs to its thread.
-        self._test = None if event.outcome is None else TestTransaction(event.database)
+        self._test = None if event.outcome is None else TestTransaction(alias_in(event.database))
         self._known: Row | None = None
 
     def __getattr__(self, name: str) -> Any:
@@ -65,9 +68,13 @@ class CapturedEvent:
     def _row(self) -> Row:
         row = self._known
         # The user of a request may become known after the first of its signals.
-        if row is None or (row.origin == "request" and not row.actor):
+        if row is None or not (row.actor or row.actor_pk or self._actor is None):
             row = self._known = row_of(self._event, writer.recorder, "")
         return row
+
+    @property
+    def _actor(self) -> Actor | None:
+        return self._event.trace.who.at(self._event.sequence)
 
     @property
     def family(self) -> str:

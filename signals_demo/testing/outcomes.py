@@ -5,8 +5,8 @@ from typing import Any
 from django.db import connections
 
 from signals_demo.catalog.outcomes import COMMITTED, OPEN, ROLLED_BACK
+from signals_demo.tracing.levels import outcome_around_test
 from signals_demo.tracing.outcomes import TransactionOutcome
-from signals_demo.tracing.transactions import outcome_around_test
 
 
 class AtomicBlock:

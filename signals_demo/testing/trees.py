@@ -22,7 +22,7 @@ def tree(events: Iterable["CapturedEvent"], test_trace: str, **shown: bool) -> s
     lines: list[str] = []
     trees: dict[str, Tree[Node[CapturedEvent]]] = {}
     for event in _in_order(list(events), test_trace):
-        level = trees.setdefault(event.trace_id, Tree(Node)).add(event)
+        level = trees.setdefault(event.span_id, Tree(Node)).add(event)
         lines.append("  " * level + line(event, **shown))
     return "\n".join(lines)
 
@@ -32,13 +32,13 @@ def _in_order(events: list["CapturedEvent"], test_trace: str) -> Iterator["Captu
 
     A request or a thread may end before or after the next step of the test.
     """
-    begun = {test_trace}
+    begun: set[str] = set()
     for event in events:
         if event.trace_id == test_trace:
             yield event
-        elif event.trace_id not in begun:
-            begun.add(event.trace_id)
-            whole = [other for other in events if other.trace_id == event.trace_id]
+        elif event.span_id not in begun:
+            begun.add(event.span_id)
+            whole = [other for other in events if other.span_id == event.span_id]
             yield from sorted(whole, key=lambda event: event.position)
 
 

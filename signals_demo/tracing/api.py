@@ -8,8 +8,11 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from signals_demo.serialize.limits import cut
+from signals_demo.tracing import asgi
+from signals_demo.tracing.actors import actor_of
+from signals_demo.tracing.identity import Identity
 from signals_demo.tracing.scope import Scope, current, opened, silent
-from signals_demo.tracing.trace import Trace, actor_of
+from signals_demo.tracing.trace import Trace
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -36,7 +39,8 @@ class trace(ContextBlock):  # noqa: N801
     """Open a unit of work, as a context manager or a decorator (also of async functions).
 
     `with trace("nightly import", actor=user) as unit:` gives a `Trace` with its `trace_id`.
-    `actor` is a user or a name. Raises TypeError for a name that is not a string.
+    `actor` is a user or a name; without it, whoever acts around the block acts in it. Raises
+    TypeError for a name that is not a string.
     """
 
     def __init__(self, name: str, *, actor: object = None) -> None:
@@ -52,8 +56,14 @@ class trace(ContextBlock):  # noqa: N801
         return trace(self.name, actor=self.actor)
 
     def __enter__(self) -> Trace:
-        unit = Trace("block", cut(self.name, 250), actor=actor_of(self.actor))
-        current.set(Scope(unit, current.get(), key=self))
+        around = current.get()
+        actor = actor_of(self.actor)
+        if actor is None and (outer := around or asgi.find()) is not None:
+            who = outer.trace.who
+        else:
+            who = Identity(actor)
+        unit = Trace("block", cut(self.name, 250), who=who)
+        current.set(Scope(unit, around, key=self))
         return unit
 
     def __exit__(

@@ -8,7 +8,7 @@ from django.urls import Resolver404, resolve
 from django.utils.translation import get_language_from_path, override
 
 from signals_demo.conf import config
-from signals_demo.tracing.scope import REQUEST, current, opened, silent
+from signals_demo.tracing.scope import IGNORED, silent
 from signals_demo.tracing.trace import Trace
 
 ROUTE = "live/events/"
@@ -30,19 +30,13 @@ def is_ignored(method: str, path: str, path_info: str) -> bool:
 def begin(trace: Trace) -> None:
     """Record nothing from here on in this context, if the trace is that of such a request."""
     if trace.is_ignored:
-        silent.set(silent.get() + 1)
+        silent.set(silent.get() + IGNORED)
 
 
 def end(trace: Trace) -> None:
     """Record again in this context, if this trace kept it from that."""
     if trace.is_ignored:
-        silent.set(max(silent.get() - 1, 0))
-
-
-def is_here() -> bool:
-    """Return whether this code runs in such a request."""
-    pair = opened(current.get(), REQUEST)
-    return pair is not None and pair.trace.is_ignored
+        silent.set(max(silent.get() - IGNORED, 0))
 
 
 def _leads_to_us(path_info: str) -> bool:

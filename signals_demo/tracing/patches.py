@@ -16,8 +16,15 @@ class Patch:
     """
 
     def __init__(
-        self, owner: type | ModuleType, name: str, wrap: Callable[[Function], Function]
+        self,
+        owner: type | ModuleType,
+        name: str,
+        wrap: Callable[[Function], Function],
+        *,
+        may_stay: bool = False,
     ) -> None:
+        """`may_stay`: the wrapper does no harm where another covers it, and then stays active."""
+        self._may_stay = may_stay
         self._owner = owner
         self._name = name
         self._wrap = wrap
@@ -49,6 +56,8 @@ class Patch:
 
     def _new_wrapper(self, original: Function) -> Function:
         wrapped = self._wrap(original)
+        if self._may_stay:  # one call less
+            return wraps(original)(wrapped)
 
         @wraps(original)
         def wrapper(*args: Any, **kwargs: Any) -> Any:

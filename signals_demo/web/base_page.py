@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import django
 from django.contrib import admin
+from django.contrib.admin.options import IS_POPUP_VAR, TO_FIELD_VAR
 from django.contrib.admin.utils import quote
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import DatabaseError
@@ -28,6 +29,8 @@ from signals_demo.models import SignalEvent
 from signals_demo.query.isolated import isolated
 from signals_demo.tracing.api import suppress
 from signals_demo.web.links import Links
+from signals_demo.web.static_files import are_collected
+from signals_demo.web.themes import is_djangos
 
 if TYPE_CHECKING:
     EventModelAdmin = admin.ModelAdmin[SignalEvent]
@@ -39,6 +42,7 @@ View = Callable[..., HttpResponseBase]
 
 LIST = "changelist"
 EVENT = "change"
+BASE = "admin/base.html"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +102,15 @@ class LogAdmin(EventModelAdmin):
         """Return the addresses of what events name."""
         return Links(self.admin_site.name)
 
+    def frame(self, request: HttpRequest) -> dict[str, Any]:
+        """Return what each page of the log, its list included, shows around its content."""
+        return {
+            "navigation": self.navigation(request),
+            "is_switched_off": not config().enabled,
+            "is_themed": not is_djangos(BASE),
+            "lacks_files": not are_collected(),
+        }
+
     def navigation(self, request: HttpRequest) -> list[dict[str, Any]]:
         """Return the pages that the navigation offers, `current` the one that is asked for."""
         match = request.resolver_match
@@ -146,12 +159,40 @@ def render(
     """Return a page of the log; `template` extends `admin/signals_demo/page.html`."""
     frame = {
         **log.admin_site.each_context(request),
+        **_of_any_admin(log, request),
+        **log.frame(request),
         "title": title,
-        "subtitle": None,
-        "opts": log.opts,
         "list_url": log.url_of(LIST),
-        "navigation": log.navigation(request),
-        "is_switched_off": not config().enabled,
-        "crumbs_are_a_list": django.VERSION >= (6, 1),  # and styled as nothing else
+        # Django 6.1 styles nothing else, and a theme perhaps neither.
+        "crumbs_are_a_list": django.VERSION >= (6, 1) and is_djangos(BASE),
     }
     return TemplateResponse(request, template, frame | context)
+
+
+def _of_any_admin(log: LogAdmin, request: HttpRequest) -> dict[str, Any]:
+    """Return what each page of a `ModelAdmin` has in its context: a theme may read any of it."""
+    return {
+        "subtitle": None,
+        "opts": log.opts,
+        "app_label": log.opts.app_label,
+        "media": log.media,
+        "preserved_filters": log.get_preserved_filters(request),
+        "has_view_permission": True,
+        **dict.fromkeys(("adminform", "original", "object_id", "to_field", "absolute_url")),
+        **dict.fromkeys(_NOT_HERE, False),
+        "inline_admin_formsets": [],
+        "errors": [],
+        "form_url": "",
+        "content_type_id": None,
+        "is_popup_var": IS_POPUP_VAR,
+        "to_field_var": TO_FIELD_VAR,
+    }
+
+
+_NOT_HERE = (
+    *("add", "change", "is_popup", "save_as", "save_on_top", "show_save", "show_close"),
+    *("show_save_and_continue", "show_save_and_add_another", "show_delete"),
+    *("has_add_permission", "has_change_permission", "has_delete_permission"),
+    *("has_absolute_url", "has_file_field", "has_editable_inline_admin_formsets"),
+)
+"""What a form would have or offer: nothing in the log can be changed."""

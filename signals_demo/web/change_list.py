@@ -15,6 +15,7 @@ from signals_demo.query.parsing import NotUnderstood
 from signals_demo.query.scan import Scan
 from signals_demo.query.search import Search
 from signals_demo.query.selection import Selection, from_address
+from signals_demo.web.actors import name_keys
 from signals_demo.web.list_filters import VIEW_VAR
 
 AFTER_VAR, BEFORE_VAR = "after", "before"
@@ -75,6 +76,7 @@ class EventList(ChangeList):
             self.result_list = []
         elif before is None or not self._read(before, is_back=True):
             self._read(after if before is None else None, is_back=False)
+        name_keys(self.result_list)
         # The templates of the admin read these; equal counts hide the number of results.
         self.result_count = self.full_result_count = len(self.result_list)
         self.show_full_result_count = False
@@ -120,7 +122,7 @@ class EventList(ChangeList):
         if self.result_list:
             start, end = order.of(self.result_list[0]), order.of(self.result_list[-1])
         if self.stopped and edge is not None:
-            newest, oldest = order.cursor(edge, LAST, LAST), order.cursor(edge)
+            newest, oldest = order.cursor(edge, LAST), order.cursor(edge)
             start, end = (newest, end) if is_back else (start, oldest)
         has_previous, has_next = (is_more, True) if is_back else (cursor is not None, is_more)
         self.first_url = self.get_query_string() if has_previous else ""

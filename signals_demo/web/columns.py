@@ -14,8 +14,16 @@ from django.utils.translation import gettext_lazy as _
 from signals_demo.models import SignalEvent
 from signals_demo.serialize.model_info import model_named
 from signals_demo.serialize.redaction import MASK
+from signals_demo.web.actors import who
 from signals_demo.web.links import Links
-from signals_demo.web.names import TIMES, breakable, object_of, sender_name, shortened
+from signals_demo.web.names import (
+    TIMES,
+    breakable,
+    breakable_name,
+    object_of,
+    sender_name,
+    shortened,
+)
 from signals_demo.web.outcome_labels import outcome_badge
 from signals_demo.web.times import local
 from signals_demo.web.tree import EventNode
@@ -79,16 +87,15 @@ class Columns:
             return format_html('{} <a href="?{}">{}</a>', event.sender, query, text)
         name = sender_name(event.sender)
         if name == event.sender:
-            return f"{name} {text}".strip()
+            return (
+                format_html("{} {}", breakable_name(name), text) if text else breakable_name(name)
+            )
         return format_html('<span title="{}">{}</span> {}', event.sender, name, text)
 
     @admin.display(description=_("actor"))
     def actor_link(self, event: SignalEvent) -> SafeString | str:
-        """Return the actor, with a link to all that this user did."""
-        url = self._links.person(event)
-        if not url:
-            return event.actor
-        return format_html('<a href="{}">{}</a>', url, event.actor or event.actor_pk)
+        """Return who did it: a user, the name that was tried, or an address."""
+        return who(event, self._links)
 
     @admin.display(description=_("origin"))
     def origin_link(self, event: SignalEvent) -> SafeString | str:

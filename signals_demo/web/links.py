@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
+from django.contrib.admin.sites import all_sites
 from django.contrib.admin.utils import quote
 from django.urls import NoReverseMatch, reverse
 
@@ -22,7 +23,7 @@ def may_read(user: Any) -> bool:
     return bool(user is not None and user.has_perm("signals_demo.view_signalevent"))
 
 
-FROM_VAR = "from"
+FROM_VAR, UNIT_VAR = "from", "unit"
 
 
 def anchor(pk: int) -> str:
@@ -52,6 +53,11 @@ class Links:
         if not trace_id_in(event.trace_id):
             return ""
         return self.page("trace", event.trace_id) or self._search(event.trace_id)
+
+    def unit(self, unit: SignalTrace) -> str:
+        """Return the address of one of the units of work that share a trace."""
+        url = self.trace(unit)
+        return f"{url}?{urlencode({UNIT_VAR: unit.span_id})}" if url and unit.span_id else url
 
     def trace_at(self, event: SignalEvent) -> str:
         """Return the address of the event in its trace."""
@@ -86,6 +92,13 @@ class Links:
     def _search(self, text: str) -> str:
         page = self.page("changelist")
         return f"{page}?{urlencode({'q': text})}" if page else ""
+
+
+def links_from_outside() -> Links:
+    """Return the addresses for a page that is in no admin: in a site that has the log."""
+    names = {site.name for site in all_sites if site.is_registered(SignalEvent)}
+    found = (Links(name) for name in sorted(names, key=lambda name: (name != "admin", name)))
+    return next((links for links in found if links.page("changelist")), Links())
 
 
 @dataclass(frozen=True, slots=True)

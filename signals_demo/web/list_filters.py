@@ -11,20 +11,25 @@ from django.http import HttpRequest
 from signals_demo.models import SignalEvent
 from signals_demo.query.filters import FILTERS, Choices, EventFilter
 from signals_demo.query.parsing import period
+from signals_demo.web.themes import is_djangos
 from signals_demo.web.times import in_short
 
 VIEW_VAR = "view"
 
 _SHOWN_ELSEWHERE = (VIEW_VAR, SEARCH_VAR)  # as tabs, and in a box
 _FOLDED = ("signal", "sender")  # have long lists
+_FILTER = "admin/filter.html"
 
 
 class SidebarFilter(admin.SimpleListFilter):
     """A filter of the table. It is not there if it has no choices and is not used."""
 
-    # Long lists stay folded until they are used; the admin's own template opens every one.
-    template = "admin/signals_demo/signalevent/filter.html"
     filter: ClassVar[EventFilter]
+
+    @property
+    def template(self) -> str:  # type: ignore[override]
+        """Return a template that folds long lists; where a theme has one, that of the theme."""
+        return "admin/signals_demo/signalevent/filter.html" if is_djangos(_FILTER) else _FILTER
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
         value = self.value()

@@ -12,6 +12,7 @@ from signals_demo.models import SignalEvent
 TIMES = "\N{MULTIPLICATION SIGN}"
 _LONGEST_LINE = 60
 _INNER_SLASH = re.compile(r"(?<=\w)/(?=\w)")
+_INNER_DOT = re.compile(r"(?<=\w)\.(?=\w)")
 
 
 def family(signal: str) -> Family | None:
@@ -48,6 +49,11 @@ def object_of(event: SignalEvent) -> tuple[str, str]:
 def shortened(text: str, limit: int = _LONGEST_LINE) -> str:
     """Return `text`, cut to `limit` characters with an ellipsis."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def breakable_name(name: str) -> SafeString:
+    """Return a dotted name as HTML in which a line may end after a dot."""
+    return SafeString(_INNER_DOT.sub(".<wbr>", escape(name)))
 
 
 def breakable(path: str) -> SafeString:

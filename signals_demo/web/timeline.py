@@ -51,7 +51,10 @@ class Entry:
         if self.event.signal == "post_save":
             if self.event.arguments.get("created") is True:
                 return _("Created")
-            return _("Changed") if self.changes else _("Saved")
+            is_known = any(change.kind != "written" for change in self.changes)
+            return _("Changed") if is_known else _("Saved")
+        if self.event.arguments.get("pk_set") == []:  # all of them were linked before
+            return _("Unchanged")
         return _VERBS.get(self._action, "")
 
     @property
@@ -66,7 +69,7 @@ class Entry:
         if self.event.signal != "m2m_changed":
             return self.node.changes
         keys = self.event.arguments.get("pk_set")
-        if keys is None:  # those of a relation that is emptied are not known
+        if not keys:  # those of a relation that is emptied are not known
             return []
         added = self._action in ("pre_add", "post_add")
         return [Change(self.relation, *((None, keys) if added else (keys, None)))]

@@ -53,11 +53,12 @@ def as_json(lead: SignalEvent, events: Iterable[SignalEvent]) -> Iterator[str]:
 
 def trace_events(events: Iterable[SignalEvent]) -> Iterator[TraceEvent]:
     """Return the trace events of the file. Takes the same memory for however many events."""
-    processes: dict[UUID, Process] = {}
+    processes: dict[tuple[UUID, str], Process] = {}
     for event in events:
-        process = processes.get(event.recorder)
+        unit = event.recorder, event.span_id
+        process = processes.get(unit)
         if process is None:
-            process = processes[event.recorder] = Process(len(processes) + 1)
+            process = processes[unit] = Process(len(processes) + 1)
             yield process.named(event)
         yield from process.trace_events(event)
     for process in processes.values():
@@ -66,7 +67,7 @@ def trace_events(events: Iterable[SignalEvent]) -> Iterator[TraceEvent]:
 
 @dataclass(slots=True)
 class Process:
-    """A process of the file, and the threads ("lanes") in which its pairs are nested.
+    """A process of the file: a unit of work. Its pairs are nested in threads ("lanes").
 
     A pair must not lie in a lane where it would cross one that has ended already: `_taken` has
     these lanes for each pair that is open, and `_ends` the latest end in each lane.

@@ -8,7 +8,7 @@ from django.utils.translation import gettext
 
 from signals_demo.query.keyset import AS_FIRED, Cursor
 from signals_demo.query.trace_parts import START, Glance, Part
-from signals_demo.web.links import anchor, part_query
+from signals_demo.web.links import UNIT_VAR, anchor, part_query
 from signals_demo.web.trace_summary import TraceSummary
 from signals_demo.web.waterfall import Bar, Bucket, Scale, Span, buckets
 
@@ -23,6 +23,7 @@ class TraceLinks:
     part: Part
     summary: TraceSummary
     with_inits: bool
+    span_id: str = ""
 
     @property
     def first(self) -> str:
@@ -100,4 +101,5 @@ class TraceLinks:
 
     def _at(self, place: Cursor, *, with_inits: bool | None = None) -> str:
         shown = self.with_inits if with_inits is None else with_inits
-        return self.url + part_query(place, **({} if shown else {INITS_VAR: HIDDEN}))
+        params = {UNIT_VAR: self.span_id} if self.span_id else {}
+        return self.url + part_query(place, **params, **({} if shown else {INITS_VAR: HIDDEN}))

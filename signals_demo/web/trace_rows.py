@@ -171,9 +171,14 @@ def span_of(node: EventNode) -> Span:
     if node.closing is not None:
         closing = node.closing.event
         took = closing.duration
+        if (several := node.closing.folded) is not None:
+            took = several.last_at - opening.occurred_at
         if took is None:
             took = max(closing.occurred_at - opening.occurred_at, timedelta())
         return Span(opening.occurred_at, took)
+    several = node.folded
+    if several is not None:
+        return Span(opening.occurred_at, max(several.last_at - opening.occurred_at, timedelta()))
     if opening.duration is not None:  # its opening event is not here
         return Span(opening.occurred_at - opening.duration, opening.duration)
     return Span(opening.occurred_at)

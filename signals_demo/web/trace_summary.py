@@ -72,6 +72,12 @@ class TraceSummary:
         return [glance for glance in self.glances if glance.exception]
 
     @property
+    def status(self) -> str:
+        """Return the HTTP status where a signal tells it: Django answers an exception with 500."""
+        is_failure = any(glance.signal == "got_request_exception" for glance in self.glances)
+        return "500" if is_failure else ""
+
+    @property
     def outcome(self) -> str:
         """Return the worst of the outcomes."""
         worst_first = (Outcome.ROLLED_BACK, Outcome.OPEN, Outcome.COMMITTED)

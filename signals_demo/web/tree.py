@@ -30,7 +30,7 @@ from signals_demo.web.names import (
 )
 from signals_demo.web.outcome_labels import outcome_badge, outcome_meaning
 from signals_demo.web.times import duration
-from signals_demo.web.values import Change, changes, literal
+from signals_demo.web.values import Change, Folded, changes, folded, literal
 
 # A tree that is indented further can no longer be read, and each level of a template that
 # includes itself takes a dozen of Python's stack frames.
@@ -108,9 +108,16 @@ class EventNode(trees.Node[SignalEvent]):
         return outcome_meaning(self.event)
 
     @property
+    def folded(self) -> Folded | None:
+        """Return what a folded row says of all its firings."""
+        return folded(self.event)
+
+    @property
     def note(self) -> str:
-        """Return the arguments that tell this firing from another one, in a line."""
+        """Return what tells this firing from another one, in a line: arguments, or instances."""
         given = self.event.arguments
+        if not self.event.object_pk and (several := self.folded) is not None and several.keys:
+            return several.keys
         texts = (
             f"{name}={literal(given[name])}"
             for name in _TELLING

@@ -2,22 +2,37 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from html import escape
 from typing import Any
 
 from django.utils.safestring import SafeString
+from django.utils.timezone import get_default_timezone, is_naive, make_naive
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from signals_demo import catalog
-from signals_demo.catalog.types import LazyText
+from signals_demo.catalog.types import Family, LazyText
 from signals_demo.models import SignalEvent
+from signals_demo.serialize.folded import FOLDED, MOST_KEYS
+from signals_demo.tracing.schemas import alias_in
 from signals_demo.web.names import shortened
+from signals_demo.web.times import local
 
 _LONGEST_INLINE = 56
 
 
+class _Unknown:
+    """Stands for an old value that is not known."""
+
+
+UNKNOWN = _Unknown()
+
+
 def literal(value: Any) -> str:
     """Return a recorded JSON value as Python would write it, and an instance as label and key."""
+    if value is UNKNOWN:
+        return gettext("unknown")
     if isinstance(value, dict):
         if value.keys() == {"model", "pk"}:
             return f"{value['model']} {value['pk']}"
@@ -55,21 +70,74 @@ class RecordedArgument:
     value: Value
 
 
+# What the recorder adds to the arguments of a signal.
+_OUR_MEANINGS: Mapping[str, LazyText] = {
+    "old_values": _(
+        "What the row held before is unknown: the instance was not loaded from it. Added by the "
+        "recorder."
+    ),
+    "new_values": _("What was saved in place of unknown values. Added by the recorder."),
+}
+
+
 def arguments(event: SignalEvent) -> list[RecordedArgument]:
     """Return the arguments of an event: the documented in the catalog's order, then others."""
-    known = catalog.get(event.signal)
+    known, sent = catalog.get(event.signal), _sent(event)
     meanings = {argument.name: argument.meaning for argument in known.arguments} if known else {}
-    names = [name for name in meanings if name in event.arguments]
-    names += [name for name in event.arguments if name not in meanings]
-    return [
-        RecordedArgument(name, meanings.get(name, ""), Value.of(event.arguments[name]))
-        for name in names
-    ]
+    meanings |= {name: _OUR_MEANINGS[name] for name in _OUR_MEANINGS if name in sent}
+    names = [name for name in meanings if name in sent]
+    names += [name for name in sent if name not in meanings and name != FOLDED]
+    return [RecordedArgument(name, meanings.get(name, ""), Value.of(sent[name])) for name in names]
+
+
+def _sent(event: SignalEvent) -> dict[str, Any]:
+    """Return the arguments of an event, with those that rows leave out: see `model_arguments`."""
+    known, stored = catalog.get(event.signal), dict(event.arguments)
+    if known is None or known.family is not Family.MODEL or "..." in stored:
+        return stored
+    instance = {"model": event.sender, "pk": event.object_pk or None}
+    usual: dict[str, Any] = {
+        "instance": instance,
+        "origin": instance,
+        "raw": False,
+        "using": alias_in(event.database),
+        "update_fields": None,
+        "args": [],
+        "kwargs": {},
+    }
+    if event.count > 1 and not event.object_pk:  # several instances
+        del usual["instance"]
+    return {name: usual[name] for name in known.argument_names if name in usual} | stored
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """What a folded row says of all its firings."""
+
+    last_at: datetime
+    keys: str
+    """Of the instances that it is about, the first few."""
+
+
+def folded(event: SignalEvent) -> Folded | None:
+    """Return what a folded row says of all its firings, None for any other row."""
+    found = event.arguments.get(FOLDED)
+    if event.count == 1 or not isinstance(found, dict):
+        return None
+    try:
+        last_at = datetime.fromisoformat(found["last_at"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    pks = [str(pk) for pk in found.get("pks", ())]
+    more = ["…"] if len(pks) == MOST_KEYS < event.count else []
+    if is_naive(event.occurred_at):
+        last_at = make_naive(last_at, get_default_timezone())
+    return Folded(local(last_at), ", ".join([*pks, *more]))
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A field's old and new value; `kind` is added, removed, changed or unchanged."""
+    """A field's old and new value; `kind` is added, removed, changed, written or unchanged."""
 
     field: str
     old: Any
@@ -78,6 +146,8 @@ class Change:
     @property
     def kind(self) -> str:
         """Return what became of the field, as a word for a CSS class."""
+        if self.old is UNKNOWN:
+            return "written"
         if self.old is None and self.new is None:
             return "unchanged"
         if self.old is None:
@@ -114,7 +184,8 @@ class Change:
         """Return it as an item of a list, old and new beside each other."""
         kind = self.kind
         old = "" if kind == "added" else f" <del>{escape(self.old_text)}</del>"
-        arrow = ' <span aria-hidden="true">→</span>' if kind == "changed" else ""
+        is_pair = kind in ("changed", "written")
+        arrow = ' <span aria-hidden="true">→</span>' if is_pair else ""
         new = "" if kind == "removed" else f" <ins>{escape(self.new_text)}</ins>"
         return SafeString(
             f'<li class="signals-{kind}"><span class="signals-field">{escape(self.field)}</span>'
@@ -126,10 +197,16 @@ _KIND_LABELS: Mapping[str, LazyText] = {
     "added": _("added"),
     "removed": _("removed"),
     "changed": _("changed"),
+    "written": _("saved; the old value is not known"),
     "unchanged": _("empty"),
 }
 
 
 def changes(event: SignalEvent) -> list[Change]:
-    """Return what an event changed, field by field."""
-    return [Change(name, old, new) for name, old, new in event.fields_changed]
+    """Return what an event changed, field by field; last those of unknown old values."""
+    known = [Change(name, old, new) for name, old, new in event.fields_changed]
+    if event.arguments.get("old_values") != "unknown":
+        return known
+    written = event.arguments.get("new_values")
+    more = written.items() if isinstance(written, dict) else ()
+    return [*known, *(Change(name, UNKNOWN, new) for name, new in more)]

@@ -9,6 +9,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from benchmarks import instructions
 from benchmarks.scale.tables import Comparison, Try, table
 
 CHECKOUT = Path(__file__).parent.parent.parent
@@ -34,6 +37,8 @@ def test_compares_the_variants_and_writes_the_table_into_a_document(tmp_path: Pa
         # What the caller waits, CPU, queries.
         assert table.count(f"| {title} |") == 3
     assert "A bare create on SQLite took" in table
+    assert re.search(r"^\| row read: caller waits, µs \| .*ceiver that does nothing", table, re.M)
+    assert "| any: queries on the project's connection | +0 | 0 | reached |" in table
     written = page.read_text()
     assert table.strip() in written
     assert "old" not in written
@@ -61,6 +66,19 @@ def test_names_the_functions_that_take_the_callers_time() -> None:
     for action in ("create", "row read", "login"):
         assert f"| {action} | " in said
     assert "capture/receive.py receive" in said
+
+
+def test_instructions_may_not_grow_beyond_what_the_changelog_says() -> None:
+    said, noted = instructions.noted()
+    assert said.startswith("Python 3.11")
+    assert {"create", "row read", "login", instructions.WORKER} <= noted.keys()
+    instructions.check(noted)
+
+    bare, more = noted["update"]
+    # With another Python, both differ alike.
+    instructions.check(noted | {"update": instructions.Count(bare * 2, more * 2.09)})
+    with pytest.raises(SystemExit, match=r"update \(\+6\.0%\)"):
+        instructions.check(noted | {"update": instructions.Count(bare, more * 1.06)})
 
 
 FILLED = ("sqlite", "2000")

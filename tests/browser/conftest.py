@@ -91,6 +91,15 @@ class Window:
         if message.type in ("error", "warning") and "favicon" not in message.location["url"]:
             self.complaints.append(f"{self.page.url}: {message.text}")
 
+    def open_once_stored(self, address: str, selector: str, number: int = 1) -> None:
+        """Open a page, again and again until it shows so many of what is stored just now."""
+        for _ in range(100):
+            self.page.goto(address)
+            if self.page.locator(selector).count() >= number:
+                return
+            self.page.wait_for_timeout(250)
+        pytest.fail(f"{address} does not show {number} of {selector}.")
+
     def log_in(self, password: str = "admin", name: str = "admin") -> None:
         """Fill in the admin's form and send it."""
         self.page.goto("/admin/login/?next=/admin/")

@@ -73,7 +73,7 @@ class Reader:
                 """rows => rows.map(row => [
                     row.querySelector(".field-signal_badge").textContent,
                     row.querySelector(".field-subject").textContent,
-                    row.querySelector(".field-actor_link").textContent,
+                    row.querySelector(".field-actor_link a")?.textContent ?? "",
                     row.querySelector(".field-origin_link a").title ||
                     row.querySelector(".field-origin_link a").textContent,
                 ])"""

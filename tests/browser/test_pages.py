@@ -55,6 +55,17 @@ def test_the_admin_shows_the_events(window: Window, view: str) -> None:
         expect(window.page.locator(".signals-tree .signals-current")).to_be_visible()
 
 
+@pytest.mark.parametrize(("width", "says_it"), [(1000, False), (1900, True)])
+def test_a_card_does_not_say_that_it_stands_for_one_firing(
+    window: Window, width: int, says_it: bool
+) -> None:
+    window.log_in()
+    window.page.set_viewport_size({"width": width, "height": 900})
+    window.page.goto(LIST)
+    single = window.page.locator("#result_list .signals-single")
+    expect(single.first).to_be_visible(visible=says_it)
+
+
 def test_ticked_events_are_downloaded(window: Window) -> None:
     window.log_in()
     page = window.page
@@ -80,9 +91,8 @@ def test_what_turns_the_direction_of_writing_turns_no_other_words(window: Window
     window.log_in()
     page = window.page
     page.request.get("/%E2%80%AEsdrow/")
-    page.wait_for_timeout(1000)  # until it is stored
-    page.goto(f"{LIST}?signal=request_finished")
-    expect(page.locator("#result_list")).to_contain_text("sdrow")
+    ours = "#result_list td:has-text('sdrow')"
+    window.open_once_stored(f"{LIST}?signal=request_finished", ours)
     assert set(page.evaluate(TURNED)) == {"isolate"}
 
 
@@ -104,8 +114,10 @@ def book(window: Window) -> str:
         page.get_by_label("Details").fill(detail)
         page.get_by_role("button", name="Save and continue editing").click()
         page.wait_for_url("**/change/")
-    page.wait_for_timeout(1000)  # until it is stored
-    return page.url
+    address = page.url
+    history = address.replace("/change/", "/history/")
+    window.open_once_stored(history, ".signals-badge:has-text('post_save')", 2)
+    return address
 
 
 def test_an_old_value_stands_before_the_new_one_whatever_its_script(

@@ -123,11 +123,18 @@ def test_switched_off_nothing_is_connected() -> None:
 def test_only_the_signals_that_are_named_are_connected() -> None:
     with recorded(SINKS=MEMORY, SIGNALS=["post_init", "user_logged_in"], CHANGES=False):
         connected = {name for name, each in catalog.built_in().items() if ours(each.load())}
-        assert connected == {"post_init", "user_logged_in", "setting_changed"}
+        # Requests and who acts in them are known whatever is recorded.
+        followed = {"request_started", "request_finished", "user_logged_in", "user_logged_out"}
+        assert connected == {"post_init", "setting_changed"} | followed
         assert listeners(Author) == {"post_init"}
         assert fired(lambda: Author(pk=1)) == [("post_init", "playground.Author")]
     with recorded(SINKS=MEMORY, SIGNALS=[]):
         assert listeners(Author) == set()
+        assert not any(
+            ours(each.load())
+            for name, each in catalog.built_in().items()
+            if name.startswith(("request_", "user_"))
+        )
 
 
 def test_signals_of_a_newer_django_may_be_named() -> None:

@@ -1,11 +1,10 @@
 """In a test run nothing is loaded until a test asks for it; then all is as it would have been."""
 
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.test_pytest_plugin import SETTINGS, run
+from tests.test_pytest_plugin import SETTINGS, forked, run
 from tests.test_pytest_plugin import project as project  # a fixture
 
 pytestmark = pytest.mark.processes
@@ -67,7 +66,7 @@ def test_nor_in_django_s_own_test_runner(project: pytest.Pytester) -> None:
         """,
     )
     for program in (["manage.py"], ["-m", "django"]):
-        done = project.run(sys.executable, *program, "test", "--settings", "settings")
+        done = forked(project, *program, "test", "--settings", "settings")
         done.stderr.fnmatch_lines(["Ran 1 test in *", "OK"])
 
 
@@ -120,7 +119,7 @@ def test_nor_in_a_project_with_the_admin(project: pytest.Pytester) -> None:
     project.makepyfile(settings=ADMIN, urls=URLS)
     run(project, IN_THE_ADMIN).assert_outcomes(passed=1)
     command = ["-m", "django", "test", "--settings", "settings"]
-    project.run(sys.executable, *command).stderr.fnmatch_lines(["Ran 1 test in *", "OK"])
+    forked(project, *command).stderr.fnmatch_lines(["Ran 1 test in *", "OK"])
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 from django.contrib.auth.models import Group
 from django.db import IntegrityError, transaction
 from django.db.models.signals import m2m_changed, post_save, pre_delete, pre_save
+from django.utils.connection import ConnectionDoesNotExist
 
 from project.playground.models import Author, Book, Order, Tag
 from signals_demo import trace
@@ -137,3 +138,26 @@ def test_failed_saves_at_every_level_leave_nothing_open() -> None:
         (0, "post_save Author"),
     ]
     assert saves(rows)[-2:] == [("pre_save", "committed"), ("post_save", "committed")]
+
+
+def by_hand(tag: Tag) -> None:
+    pre_save.send(Tag, instance=tag, raw=False, using="nowhere", update_fields=None)
+    tag.refresh_from_db(using="nowhere")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda tag: tag.save(using="nowhere"),
+        lambda tag: tag.save(using="nowhere", force_update=True),
+        lambda tag: Tag.objects.using("nowhere").create(name="green tea"),
+        lambda tag: Tag(pk=tag.pk, name="tea").save(using="nowhere"),
+        by_hand,
+    ],
+)
+def test_a_database_that_does_not_exist_fails_in_django_and_not_here(call: Any) -> None:
+    tag = Tag.objects.create(name="tea")
+    with trace("nowhere") as unit, pytest.raises(ConnectionDoesNotExist):
+        call(tag)
+    assert [event.database for event in stored(unit) if event.signal == "pre_save"] == ["nowhere"]

@@ -43,7 +43,7 @@ def test_a_fault_is_logged_once_and_the_firing_still_has_a_row(
     told = [row for row in rows if row.signal in ("pre_save", "post_save")]
     assert [row.signal for row in told] == ["pre_save", "post_save"] * 3
     assert {row.sender for row in told} == {"playground.Author"}
-    assert told[0].arguments == {"…": "not described"}
+    assert told[0].arguments == {"...": "not described"}
     assert faults == {"pre_save: ArithmeticError": 3, "post_save: ArithmeticError": 3}
     messages = [record.getMessage() for record in caplog.records]
     assert sum("pre_save could not be recorded" in message for message in messages) == 1

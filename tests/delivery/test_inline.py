@@ -2,9 +2,10 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from contextvars import copy_context
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,10 +21,10 @@ from django.urls import path
 from project.playground.models import Author, Ebook, Tag
 from signals_demo import flush, trace
 from signals_demo.delivery.writer import writer
-from signals_demo.models import SignalEvent
+from signals_demo.models import SignalEvent, SignalTrace
 from signals_demo.tracing.trace import Trace
 from tests.delivery.controlled import CONTROLLED, Controlled, together
-from tests.recording import MEMORY, Boom, kept, recorded, rolled_back, saves
+from tests.recording import MEMORY, Boom, Project, kept, recorded, rolled_back, saves
 
 
 @pytest.fixture
@@ -126,7 +127,8 @@ def test_in_a_broken_transaction_leaves_no_row_and_raises_nothing(
                 Author.objects.create(name="Ada")
             Tag()
         assert flush()
-    assert found(unit) == []
+    # The worker stores what is folded.
+    assert {row.signal for row in found(unit)} == {"pre_init", "post_init"}
     assert caplog.text == ""
 
 
@@ -236,3 +238,150 @@ def test_events_of_models_that_are_loaded_are_not_left_behind(inline: None) -> N
         Group.objects.create(name="a reason")
         assert flush()
     assert {row.sender for row in found(unit)} >= {"playground.Author", "auth.Group"}
+
+
+# The sums of traces, which the worker counts once their transactions have ended.
+
+
+def outside_and_inside() -> None:
+    Author.objects.create(name="outside")
+    with transaction.atomic():
+        for number in range(5):
+            Author.objects.create(name=str(number))
+
+
+def only_inside() -> None:
+    with transaction.atomic():
+        Author.objects.create(name="inside")
+
+
+def nested() -> None:
+    with transaction.atomic():
+        Author.objects.create(name="kept")
+        with rolled_back():
+            Author.objects.create(name="undone")
+        with transaction.atomic():
+            Author.objects.create(name="kept too")
+
+
+def undone() -> None:
+    Author.objects.create(name="kept")
+    with rolled_back():
+        Author.objects.create(name="undone")
+
+
+def one_after_the_other() -> None:
+    for number in range(5):
+        Author.objects.create(name=str(number))
+
+
+def summed_up_in_between() -> None:
+    Author.objects.create(name="before")
+    with transaction.atomic():
+        Author.objects.create(name="inside")
+        flush(0.2)
+        Author.objects.create(name="inside too")
+    Author.objects.create(name="after")
+
+
+def by_the_thread() -> None:
+    async def create() -> None:
+        await Author.objects.acreate(name="in an event loop")
+        Tag()
+
+    asyncio.run(create())
+    Author.objects.create(name="outside")
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        outside_and_inside, only_inside, nested, undone, one_after_the_other,
+        summed_up_in_between, by_the_thread,
+    ],
+    ids=lambda work: work.__name__,
+)  # fmt: skip
+def test_a_trace_s_sums_add_up_to_its_events(
+    transactional_db: None, work: Callable[[], None]
+) -> None:
+    with recorded(MODE="inline"):
+        with trace("unit") as unit:
+            work()
+        assert flush(30)
+    (summed,) = SignalTrace.objects.filter(trace_id=unit.trace_id)
+    rows = SignalEvent.objects.in_trace(unit.trace_id)
+    assert summed.firings == rows.firings() > 0
+    assert summed.changes == rows.filter(signal="post_save").count()
+
+
+PLAIN = """
+del DATABASES["default"]["OPTIONS"]
+"""
+
+# Its backend imports models, as that of django-tenants does.
+BACKEND = """
+DATABASES["default"]["ENGINE"] = "tenants"
+"""
+ENGINE = """
+from django.contrib.contenttypes.models import ContentType
+from django.db.backends.sqlite3.base import DatabaseWrapper as SQLite
+
+class DatabaseWrapper(SQLite):
+    def get_new_connection(self, params):
+        assert ContentType
+        return super().get_new_connection(params)
+"""
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize("mode", ["inline", "background"])
+def test_a_backend_that_imports_models(tmp_path: Path, mode: str) -> None:
+    project = Project.migrated(tmp_path / "project")
+    with (project.folder / "settings.py").open("a") as settings:
+        settings.write(BACKEND)
+    (project.folder / "tenants").mkdir()
+    (project.folder / "tenants" / "__init__.py").touch()
+    (project.folder / "tenants" / "base.py").write_text(ENGINE)
+    project.forget()
+    setting = {"MODE": mode, "STRICT": True}
+    assert project.run('Group.objects.create(name="a")', setting=setting).stderr == ""
+    assert project.manage("check", setting=setting).stderr == ""
+    assert len(project.events("signal = 'post_save'")) == 1
+    assert project.has_no_gaps()
+
+
+@pytest.mark.processes
+def test_no_transaction_is_refused_because_of_the_thread(tmp_path: Path) -> None:
+    """On SQLite as a new project has it, while the worker stores what comes from an event loop."""
+    project = Project.migrated(tmp_path / "project")
+    with (project.folder / "settings.py").open("a") as settings:
+        settings.write(PLAIN)
+    project.execute("PRAGMA journal_mode=DELETE")
+    process = project.run(
+        """
+        import asyncio, threading
+
+        over = threading.Event()
+
+        async def make_instances():
+            while not over.is_set():
+                Group(name="passive")
+                await asyncio.sleep(0.001)
+
+        thread = threading.Thread(target=lambda: asyncio.run(make_instances()))
+        thread.start()
+        try:
+            for number in range(100):
+                with transaction.atomic():
+                    count = Group.objects.count()
+                    Group.objects.create(name=f"group {number} of {count}")
+        finally:
+            over.set()
+            thread.join()
+        assert flush(30)
+        """,
+        setting={"MODE": "inline", "FLUSH_INTERVAL": 0.001, "FOLD_AFTER": None},
+    )
+    assert process.stderr == ""
+    saved = project.events("signal = 'post_save' AND sender = 'auth.Group'")
+    assert [row["outcome"] for row in saved] == ["committed"] * 100

@@ -48,3 +48,12 @@ def test_what_is_known_of_a_trace_goes_with_its_last_open_row() -> None:
         outcome.set("committed")
         assert len(resolved(rows)) == 1
     assert len(rows._latest) == 1
+
+
+def test_rows_of_which_nobody_will_ever_know_are_forgotten() -> None:
+    rows, lost = OpenOutcomes(), TransactionOutcome()
+    rows.add(lost, open_row(1))
+    lost.set("open")
+    assert resolved(rows) == []
+    assert not rows
+    assert not rows._latest

@@ -11,7 +11,9 @@ from signals_demo.delivery.rows import row_of
 from signals_demo.models import SignalEvent
 from signals_demo.serialize.source import Site
 from signals_demo.serialize.text import clean
-from signals_demo.tracing.trace import Actor, Trace
+from signals_demo.tracing.actors import NOBODY, Actor
+from signals_demo.tracing.identity import Identity
+from signals_demo.tracing.trace import Trace
 from tests.recording import made_event
 
 RECORDER = UUID(int=1)
@@ -36,10 +38,10 @@ def test_times_are_utc_to_the_microsecond() -> None:
 
 def test_text_that_a_column_cannot_hold_is_cut() -> None:
     long = "x" * 100_000
-    trace = Trace("block", long, remote_address=long)
+    trace = Trace("block", long, remote_address=long, who=Identity(Actor(long, long)))
     row = row_of(
         made_event(
-            signal=long, trace=trace, actor=Actor(long, long), site=site_in(long),
+            signal=long, trace=trace, site=site_in(long),
             **dict.fromkeys(("sender", "object_pk", "database", "exception"), long),
         ),
         RECORDER,
@@ -50,16 +52,17 @@ def test_text_that_a_column_cannot_hold_is_cut() -> None:
         value = getattr(row, field.attname)
         if limit and isinstance(value, str):
             assert len(value) <= limit, field.attname
-    assert row.sender.endswith("…")
+    assert row.sender.endswith("...")
     assert len(row.exception) == 2000
 
 
 @pytest.mark.parametrize("bad", [NUL, LONE_SURROGATE, f"a{NUL}b{LONE_SURROGATE}c\N{SNOWMAN}"])
 def test_characters_that_databases_refuse_are_made_visible(bad: str) -> None:
-    trace = Trace("block", bad, remote_address=bad)
+    who = Identity(Actor(bad, bad, Actor(bad, bad)))
+    trace = Trace("block", bad, remote_address=bad, who=who)
     row = row_of(
         made_event(
-            trace=trace, actor=Actor(bad, bad), changes={bad: [bad, None]},
+            trace=trace, changes={bad: [bad, None]},
             **dict.fromkeys(("sender", "object_pk", "exception"), bad),
             arguments={bad: [bad, {bad: bad}, 1, None, True]},
         ),
@@ -72,7 +75,8 @@ def test_characters_that_databases_refuse_are_made_visible(bad: str) -> None:
             assert "\\u0000" not in value
             value.encode("utf-8")
     assert json.loads(row.arguments) == {
-        clean(bad): [clean(bad), {clean(bad): clean(bad)}, 1, None, True]
+        clean(bad): [clean(bad), {clean(bad): clean(bad)}, 1, None, True],
+        "impersonator": {"pk": clean(bad), "name": clean(bad)},
     }
 
 
@@ -83,7 +87,10 @@ def test_text_that_is_fine_stays_as_it_is() -> None:
     assert json.loads(row.arguments)["text"].replace(NUL, "?") == fine
 
 
-def test_the_actor_captured_stands_before_the_one_of_the_trace() -> None:
-    trace = Trace("request", "GET /", actor=Actor("2", "bob"))
-    assert row_of(made_event(trace=trace), RECORDER, "").actor == "bob"
-    assert row_of(made_event(trace=trace, actor=Actor("1", "ada")), RECORDER, "").actor == "ada"
+def test_a_row_has_the_actor_of_its_event() -> None:
+    who = Identity(Actor("2", "bob"))
+    who.changes += [(5, Actor("1", "ada")), (8, NOBODY)]
+    trace = Trace("request", "GET /", who=who)
+    found = [row_of(made_event(trace=trace, sequence=n), RECORDER, "") for n in range(1, 10)]
+    assert [row.actor for row in found] == ["bob"] * 4 + ["ada"] * 3 + [""] * 2
+    assert list(who.parts()) == [(0, 4, Actor("2", "bob")), (5, 7, Actor("1", "ada"))]

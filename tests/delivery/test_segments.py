@@ -71,7 +71,7 @@ def test_a_line_torn_off_by_a_full_disk_takes_none_of_the_later_ones_along(
     from signals_demo.delivery import segments
     segments.RETRY = 0.0
     most = {resource.RLIM_INFINITY}
-    resource.setrlimit(resource.RLIMIT_FSIZE, (10_001, most))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5_001, most))
     for number in range(50):
         Group(name=f"before {{number}}")
     resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))

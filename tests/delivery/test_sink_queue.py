@@ -34,7 +34,7 @@ def test_a_sink_that_is_out_of_order_holds_no_more_than_the_limit(
 def test_a_sink_that_raises_gets_everything_later_in_order(
     sink: type[Controlled], caplog: pytest.LogCaptureFixture
 ) -> None:
-    with recorded(SINKS=CONTROLLED), trace("unit") as unit:
+    with recorded(SINKS=CONTROLLED, FOLD_AFTER=None), trace("unit") as unit:
         sink.error = OSError("no route")
         for _ in range(3):
             authors(2)
@@ -49,7 +49,7 @@ def test_a_sink_that_raises_gets_everything_later_in_order(
 def test_a_sink_that_is_not_ready_is_waited_for_in_silence(
     sink: type[Controlled], caplog: pytest.LogCaptureFixture
 ) -> None:
-    with recorded(SINKS=CONTROLLED), trace("unit") as unit:
+    with recorded(SINKS=CONTROLLED, FOLD_AFTER=None), trace("unit") as unit:
         sink.error = NotReady()
         authors(2)
         assert not flush(0.05)
@@ -143,7 +143,7 @@ def test_the_pauses_between_two_tries_grow_no_longer_than_so_long(
 
 
 def test_one_sink_out_of_order_does_not_hold_up_another(sink: type[Controlled]) -> None:
-    with recorded(SINKS=CONTROLLED | MEMORY), trace("unit") as unit:
+    with recorded(SINKS=CONTROLLED | MEMORY, FOLD_AFTER=None), trace("unit") as unit:
         sink.error = OSError("no route")
         authors(2)
         assert not flush(0.2)

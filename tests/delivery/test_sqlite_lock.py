@@ -155,3 +155,82 @@ def test_a_forked_child_waits_for_no_thread_of_its_parent_s(project: Project) ->
             """
         )
     )
+
+
+ADDING = """
+import threading
+
+failed = []
+
+def add(user, group, permission):
+    user.groups.add(group)
+
+def add_backwards(user, group, permission):
+    group.user_set.add(user)
+
+def create(user, group, permission):
+    user.groups.create(name=group.name + " too")
+
+def get_or_create(user, group, permission):
+    user.groups.get_or_create(name=group.name + " also")
+
+def add_twice(user, group, permission):
+    group.permissions.add(permission)
+    group.permissions.add(permission)
+
+WAYS = [add, add_backwards, create, get_or_create, add_twice]
+
+def work(name):
+    from django.contrib.auth.models import Permission
+    permission = Permission.objects.first()
+    user = User.objects.create(username=name)
+    for number in range(30):
+        group = Group.objects.create(name=f"{name} {number}")
+        way = WAYS[number % len(WAYS)]
+        try:
+            way(user, group, permission)
+        except Exception as error:
+            failed.append(f"{way.__name__}: {error}")
+    assert connection.transaction_mode is None
+    connections.close_all()
+
+threads = [threading.Thread(target=work, args=[name]) for name in "ab"]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+assert not failed, failed
+assert flush(30)
+"""
+
+
+@pytest.mark.parametrize("project", ["DELETE"], indirect=True)
+def test_two_threads_add_many_to_many_relations(project: Project) -> None:
+    """They wait for each other, as without our receiver, which has them read first."""
+    assert project.run(ADDING).stderr == ""
+    assert len(project.events("signal = 'm2m_changed'")) >= 2 * 2 * 30
+
+
+def test_it_writes_less_often_while_another_process_stores_events(project: Project) -> None:
+    (project.folder / "other.py").write_text(
+        "import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'settings')\n"
+        "import django\ndjango.setup()\nfrom django.contrib.auth.models import Group\n"
+        "Group.objects.create(name='other')\n"
+    )
+    done = project.run(
+        """
+        import subprocess, sys
+        from signals_demo.delivery.sqlite_lock import sqlite_lock
+
+        def save(name):
+            Group.objects.create(name=name)
+            assert flush(60)
+            print(round(sqlite_lock.pause))
+
+        save("first")
+        save("second")
+        subprocess.run([sys.executable, "other.py"], check=True)
+        save("third")
+        """
+    )
+    assert done.stdout.split() == ["0", "0", "3"]

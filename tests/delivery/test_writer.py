@@ -16,14 +16,17 @@ from tests.recording import MEMORY, kept, recorded, saves, stored
 
 
 def test_flush_waits_until_all_is_stored(sink: type[Controlled]) -> None:
-    with recorded(SINKS=CONTROLLED, FLUSH_INTERVAL=600), trace("unit") as unit:
+    with (
+        recorded(SINKS=CONTROLLED, FLUSH_INTERVAL=600, FOLD_AFTER=None),
+        trace("unit") as unit,
+    ):
         authors(5)
         assert flush()
         assert len(sink.rows(unit)) == 10
 
 
 def test_flush_says_when_its_time_is_over_and_nothing_is_lost(sink: type[Controlled]) -> None:
-    with recorded(SINKS=CONTROLLED), trace("unit") as unit:
+    with recorded(SINKS=CONTROLLED, FOLD_AFTER=None), trace("unit") as unit:
         sink.may_go.clear()
         authors(5)
         assert not flush(0.05)

@@ -13,6 +13,7 @@ from urllib.request import urlopen
 
 import pytest
 
+from tests.forkserver import fork_server
 from tests.servers import clean_environment, free_port
 
 pytestmark = pytest.mark.processes
@@ -26,14 +27,8 @@ def database(tmp_path: Path) -> Path:
 
 
 def demo(database: Path, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "manage.py", "demo", *options],
-        cwd=ROOT,
-        env=clean_environment(DEMO_DATABASE=str(database), **environment),
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    own = clean_environment(DEMO_DATABASE=str(database), **environment)
+    return fork_server().run("manage.py", "demo", *options, cwd=ROOT, env=own, timeout=60)
 
 
 def rows(database: Path, sql: str) -> list[tuple[object, ...]]:
@@ -118,18 +113,12 @@ def test_a_port_that_is_taken(database: Path) -> None:
 @pytest.mark.parametrize("command", ["demo", "tour"])
 def test_not_without_debug(database: Path, tmp_path: Path, command: str) -> None:
     (tmp_path / "real_site.py").write_text("from project.settings import *\nDEBUG = False\n")
-    done = subprocess.run(
-        [sys.executable, "manage.py", command],
-        cwd=ROOT,
-        env=clean_environment(
-            DEMO_DATABASE=str(database),
-            DJANGO_SETTINGS_MODULE="real_site",
-            PYTHONPATH=os.pathsep.join([str(tmp_path), str(ROOT)]),
-        ),
-        capture_output=True,
-        text=True,
-        timeout=60,
+    environment = clean_environment(
+        DEMO_DATABASE=str(database),
+        DJANGO_SETTINGS_MODULE="real_site",
+        PYTHONPATH=os.pathsep.join([str(tmp_path), str(ROOT)]),
     )
+    done = fork_server().run("manage.py", command, cwd=ROOT, env=environment, timeout=60)
     assert done.returncode == 1
     assert "Set DEBUG = True" in done.stderr
     assert not database.exists()

@@ -2,9 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
-from collections.abc import Mapping
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -268,32 +265,18 @@ def test_a_module_that_cannot_be_imported_hides_nothing_else(tmp_path: Path) -> 
 # A project in which nothing is wrong
 
 
-def run(folder: Path, environment: Mapping[str, str], *command: str) -> str:
-    done = subprocess.run(
-        [sys.executable, *command],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=120,
-    )
-    assert done.stderr == ""
-    return done.stdout
-
-
 @pytest.mark.parametrize("debug", [True, False])
 def test_a_fresh_project_has_nothing_wrong(tmp_path: Path, debug: bool) -> None:
-    environment = Project(tmp_path).environment
-    run(tmp_path, environment, "-m", "django", "startproject", "mysite", ".")
+    call_command("startproject", "mysite", str(tmp_path))
     settings = tmp_path / "mysite" / "settings.py"
     text = settings.read_text().replace("DEBUG = True", f"DEBUG = {debug}")
     settings.write_text(f"{text}\nINSTALLED_APPS.append('signals_demo')\n")
-    told = run(tmp_path, environment, "manage.py", "signals_list", "--fail")
-    assert told.startswith("0 receivers. No problems found.\n")
-    everything = run(tmp_path, environment, "manage.py", "signals_list", "--all", "--fail")
-    assert "update_last_login" in everything
-    assert "!" not in everything
+    told = Project(tmp_path).manage("signals_list", "--fail")
+    assert told.stdout.startswith("0 receivers. No problems found.\n")
+    everything = Project(tmp_path).manage("signals_list", "--all", "--fail")
+    assert "update_last_login" in everything.stdout
+    assert "!" not in everything.stdout
+    assert told.stderr == everything.stderr == ""
 
 
 # The demo project, in this process

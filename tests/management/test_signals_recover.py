@@ -30,11 +30,11 @@ def test_it_says_what_it_needs(tmp_path: Path) -> None:
 def test_it_shows_a_terminal_how_far_it_is(
     project: Project, transactional_db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("signals_demo.delivery.recovery.BATCH", 50)
+    monkeypatch.setattr("signals_demo.delivery.recovery.BATCH", 25)
     killed(project)
     terminal = Terminal()
     call_command("signals_recover", journal_dir=str(project.folder / "journal"), stdout=terminal)
-    assert "\r50 events …\r100 events …" in terminal.getvalue()
+    assert "\r25 events …\r50 events …" in terminal.getvalue()
     assert "Recovered" in terminal.getvalue()
 
 

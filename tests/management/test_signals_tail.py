@@ -5,7 +5,6 @@ import json
 import os
 import re
 import signal
-import subprocess
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +17,7 @@ from signals_demo.factories import SignalEventFactory, checkout_trace, failed_tr
 from signals_demo.models import SignalEvent
 from signals_demo.web.names import TIMES
 from tests.factories import UserFactory
+from tests.forkserver import Process
 from tests.recording import Project
 from tests.servers import until
 
@@ -155,12 +155,12 @@ def project(tmp_path: Path) -> Project:
     return Project.migrated(tmp_path / "project")
 
 
-def following(project: Project, *options: str) -> AbstractContextManager[subprocess.Popen[str]]:
+def following(project: Project, *options: str) -> AbstractContextManager[Process]:
     """Run the command until the block ends; what it complains of is in the file `said`."""
     return project.beside("manage.py", "signals_tail", "--json", *options)
 
 
-def next_of(process: subprocess.Popen[str]) -> dict[str, Any]:
+def next_of(process: Process) -> dict[str, Any]:
     assert process.stdout is not None
     found: dict[str, Any] = json.loads(process.stdout.readline())
     return found

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 import signals_demo
-from tests.djangos import suite
-from tests.djangos.suite import Difference, Run, differences
+from tests.foreign import suite
+from tests.foreign.suite import Difference, Run, differences
 
 
 def a_run(**outcomes: str) -> Run:
@@ -15,7 +15,7 @@ def a_run(**outcomes: str) -> Run:
 
 def test_the_page_has_the_list_of_differences() -> None:
     assert suite.page() == suite.DOCS.read_text(encoding="utf-8"), (
-        "the list has changed: run `python tests/djangos/suite.py --docs`"
+        "the list has changed: run `python -m tests.foreign.suite --docs`"
     )
 
 
@@ -37,7 +37,7 @@ def test_a_test_that_ends_otherwise_or_is_not_there_differs() -> None:
         (str(Path(signals_demo.__file__).parent / "sinks" / "database.py"), True),
         (str(Path(signals_demo.__file__).parent / "sinks" / "sql" / "connection.py"), True),
         (str(Path(signals_demo.__file__).parent / "capture" / "recorder.py"), True),
-        ("/home/ada/signals_demo/.djangos/django-6.1/tests/delete/tests.py", False),
+        ("/home/ada/signals_demo/.foreign/django-6.1/tests/delete/tests.py", False),
     ],
 )
 def test_a_traceback_through_our_own_code_is_never_excused(file: str, ours: bool) -> None:

@@ -2,7 +2,6 @@
 
 import re
 import sqlite3
-import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from itertools import count
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 
+from tests.forkserver import Process
 from tests.recording import Project
 from tests.servers import HAS_POSTGRES, Cluster, until
 
@@ -176,7 +176,7 @@ def place(request: pytest.FixtureRequest) -> Place:
 class Running:
     """A process of the project's that keeps saving while the test breaks something."""
 
-    def __init__(self, process: subprocess.Popen[str], project: Project) -> None:
+    def __init__(self, process: Process, project: Project) -> None:
         assert process.stdout is not None
         self.process = process
         self.printed = process.stdout
@@ -287,7 +287,9 @@ def test_a_loop_of_creates_logs_nothing(project: Project) -> None:
     project.execute("PRAGMA journal_mode=DELETE")
     code = """
     import time
-    until = time.monotonic() + 7
+    from signals_demo.sinks.base import Busy
+    Busy.patience = 1.0  # it would say so after ten seconds
+    until = time.monotonic() + 3
     while time.monotonic() < until:
         Group.objects.create(name=os.urandom(8).hex())
     assert flush(60)
@@ -399,6 +401,38 @@ def check_the_end(place: Place) -> None:
         r"(\d+) signal events of this process were not stored: .", process.stderr
     )
     assert int(number) == 40
+
+
+# More than the writer stores in the time after which it gives up if it stores nothing.
+SLOWLY = """
+import time
+from signals_demo.sinks.database import DatabaseSink
+store = DatabaseSink.store
+def store_slowly(self, rows):
+    time.sleep(0.25)
+    store(self, rows)
+DatabaseSink.store = store_slowly
+for number in range(300):
+    Group.objects.create(name=str(number))
+"""
+IN_30_BATCHES = SAVES | {"FLUSH_INTERVAL": 600, "BATCH_SIZE": 20}
+
+
+def test_the_end_of_a_process_goes_on_as_long_as_something_is_stored(
+    in_sqlite: InSQLite,
+) -> None:
+    environment = in_sqlite.environment
+    process = in_sqlite.project.run(SLOWLY, setting=IN_30_BATCHES, **environment)
+    assert process.stderr == ""
+    assert in_sqlite.stored() == 600
+
+
+def test_the_end_of_a_process_takes_no_longer_than_it_may(in_sqlite: InSQLite) -> None:
+    setting = IN_30_BATCHES | {"SHUTDOWN_TIMEOUT": 1}
+    process = in_sqlite.project.run(SLOWLY, setting=setting, **in_sqlite.environment)
+    (left,) = re.findall(r"(\d+) signal events of this process were not stored", process.stderr)
+    assert int(left) == 600 - in_sqlite.stored()
+    assert 0 < int(left) < 600
 
 
 def test_the_end_of_a_process_while_the_database_is_locked(in_sqlite: InSQLite) -> None:

@@ -1,5 +1,6 @@
 """Whole processes: how they begin, fork and end, and what is stored of them."""
 
+import json
 import os
 import signal
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 import django
 import pytest
 
-from tests.recording import Project
+from tests.recording import SETUP, Project
 
 NOWHERE = "/nonexistent/folder/db.sqlite3"
 
@@ -38,6 +39,34 @@ def firings(project: Project, where: str = "1") -> Counter[str]:
 
 
 # How a process begins
+
+ABOUT_ITSELF = """
+import gc, json, os, signal, sys, threading
+print(json.dumps({
+    "names": [__name__, __file__, sys.modules["__main__"].__file__, sys.argv, sys.path],
+    "place": [os.getcwd(), dict(os.environ), os.isatty(0), os.isatty(1), os.isatty(2)],
+    "streams": [str(stream) for stream in (sys.stdin, sys.stdout, sys.stderr)],
+    "seekable": [sys.stdout.seekable(), sys.stderr.seekable()],
+    "files": sorted(int(name) for name in os.listdir("/proc/self/fd"))[:-1],
+    "signals": [str(signal.getsignal(number)) for number in range(1, 30)],
+    "threads": threading.active_count(),
+    "garbage": [gc.isenabled(), gc.get_threshold()],
+    "ours": [name for name in sys.modules if "signals_demo" in name],
+}))
+raise ValueError
+"""
+
+
+@pytest.mark.applies(Path("/proc/self/fd").exists())
+def test_the_processes_of_these_tests_are_as_python_starts_them(project: Project) -> None:
+    (project.folder / "script.py").write_text(ABOUT_ITSELF)
+    forked = project.call("script.py", "one", "--two")
+    started = project.call("-X", "utf8", "script.py", "one", "--two")
+    assert json.loads(forked.stdout) == json.loads(started.stdout)
+    assert (forked.returncode, started.returncode) == (1, 1)
+    last = 'script.py", line 14, in <module>\n    raise ValueError\nValueError\n'
+    assert forked.stderr.endswith(last)
+    assert started.stderr.endswith(last)
 
 
 @pytest.mark.parametrize(
@@ -288,10 +317,10 @@ def test_a_handler_that_saves_in_the_middle_of_anything_does_not_lock(
                 made.append(1)
             request_started.send(None, environ={})
             # Once more, but never while this runs: on a slow machine it would pile up.
-            signal.setitimer(signal.ITIMER_REAL, 0.003)
+            signal.setitimer(signal.ITIMER_REAL, 0.001)
         request_started.send(None, environ={})
         signal.signal(signal.SIGALRM, interrupt)
-        signal.setitimer(signal.ITIMER_REAL, 0.003)
+        signal.setitimer(signal.ITIMER_REAL, 0.001)
         while len(calls) < 300:
             Group()
             made.append(1)
@@ -382,6 +411,7 @@ def test_forks_while_everything_is_busy_lose_and_double_nothing(project: Project
     process = project.run(
         """
         import threading
+        sys.setswitchinterval(0.0005)  # the main thread need not wait for long
         stop = threading.Event()
         made = [0] * 4
 
@@ -489,3 +519,17 @@ def test_on_windows_and_elsewhere_without_fork_it_can_be_imported(project: Proje
     process = project.call("-c", code + "import signals_demo; print(signals_demo.flush())")
     assert process.stdout == "True\n", process.stderr
     assert os.name == "posix"
+
+
+@pytest.mark.applies(sys.version_info >= (3, 13))
+def test_an_interpreter_without_daemon_threads_stores_what_it_saves(project: Project) -> None:
+    own = SETUP + "Group.objects.create(name='inside')"
+    process = project.call(
+        "-c",
+        "import _interpreters\n"
+        "inner = _interpreters.create('isolated')\n"
+        f"assert _interpreters.run_string(inner, {own!r}) is None\n"
+        "_interpreters.destroy(inner)",
+    )
+    assert (process.returncode, process.stderr) == (0, "")
+    assert firings(project, "sender = 'auth.Group'")["post_save"] == 1

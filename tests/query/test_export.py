@@ -27,7 +27,7 @@ from signals_demo.models import SignalEvent
 from signals_demo.query import export
 from signals_demo.query.export import COLUMNS, rows
 from tests.factories import UserFactory
-from tests.recording import Project
+from tests.recording import SETUP, Project
 from tests.web.test_change_list import Markup
 
 pytestmark = pytest.mark.django_db
@@ -106,6 +106,28 @@ def test_times_are_in_utc_also_without_time_zones(settings: Any, event: SignalEv
     assert row["occurred_at"] == "2026-11-21T14:03:22.000040+00:00"
 
 
+@pytest.mark.parametrize(
+    ("local", "exported_as"),
+    [
+        ((2026, 10, 25, 1, 59), "2026-10-24T23:59:00.000000+00:00"),
+        ((2026, 10, 25, 2, 0), "2026-10-25T02:00:00.000000"),  # 00:00 or 01:00 UTC
+        ((2026, 10, 25, 2, 59), "2026-10-25T02:59:00.000000"),
+        ((2026, 10, 25, 3, 0), "2026-10-25T02:00:00.000000+00:00"),
+        ((2026, 3, 29, 1, 59), "2026-03-29T00:59:00.000000+00:00"),
+        ((2026, 3, 29, 3, 0), "2026-03-29T01:00:00.000000+00:00"),
+    ],
+)
+def test_a_time_that_stands_for_two_has_no_zone(
+    settings: Any, event: SignalEvent, local: tuple[int, ...], exported_as: str
+) -> None:
+    settings.USE_TZ, settings.TIME_ZONE = False, "Europe/Berlin"
+    year, month, day, hour, minute = local
+    event.occurred_at = datetime(year, month, day, hour, minute)
+    event.save()
+    [row] = table(exported())
+    assert row["occurred_at"] == exported_as
+
+
 WIDE = ("EQUALS SIGN", "PLUS SIGN", "HYPHEN-MINUS", "COMMERCIAL AT")
 HOSTILE = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r\n=1", "\n=1"]
 HOSTILE += ["\ufeff=1", "\u200b=1", " =1", "\u00a0\ufeff+1", "\u2060@SUM(A1)"]
@@ -163,10 +185,12 @@ def test_rows_come_by_time_in_many_short_reads(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(export, "CHUNK", 3)
     now = datetime.now(UTC)
     made = [
-        SignalEventFactory.create(occurred_at=now + timedelta(seconds=n // 4), sequence=9000 - n)
+        SignalEventFactory.create(
+            occurred_at=now + timedelta(seconds=3 - n // 4), sequence=9000 - n
+        )
         for n in range(14)
     ]
-    expected = sorted(made, key=lambda event: (event.occurred_at, event.sequence))
+    expected = sorted(made, key=lambda event: (event.occurred_at, event.pk))
     with CaptureQueriesContext(connection) as queries:
         assert keys(SignalEvent.objects.all()) == [event.pk for event in expected]
     assert len(queries) == 5
@@ -391,27 +415,35 @@ def test_a_full_disk_ends_a_command_with_a_sentence(project: Project, command: s
     assert (process.stderr, process.returncode) == (said, 1)
 
 
+SEVERAL_COMMANDS = """
+from django.core.management import execute_from_command_line
+for options in (
+    ["signals_export"],
+    ["signals_export", "--format", "jsonl", "--signal", "post_save"],
+    ["signals_tail", "--json", "--no-follow", "--signal", "post_save"],
+    ["signals_tail", "--no-follow"],
+):
+    execute_from_command_line(["manage.py", *options])
+    print("\\x1e", flush=True)
+"""
+
+
 @pytest.mark.processes
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
 def test_the_encoding_of_the_output_loses_nothing(project: Project, encoding: str) -> None:
     name = "Zoë \N{SNOWMAN} \N{FEARFUL FACE}"
     project.run(f"Group.objects.create(name={name!r})")
-    command = [sys.executable, "-X", "utf8=0", "manage.py"]
+    (project.folder / "script.py").write_text(SETUP + SEVERAL_COMMANDS)
     environment = project.environment | {"PYTHONIOENCODING": encoding}
     del environment["PYTHONUTF8"]
-
-    def said(*options: str) -> bytes:
-        return subprocess.check_output(
-            [*command, *options], cwd=project.folder, env=environment, timeout=60
-        )
-
-    assert name in said("signals_export").decode()
-    for command_line in (("signals_export", "--format", "jsonl"), ("signals_tail", "--json")):
-        options = ("--no-follow",) if "--json" in command_line else ()
-        rows = lines(said(*command_line, *options, "--signal", "post_save").decode())
-        assert rows[-1]["changes"]["name"] == [None, name]
-    shown = said("signals_tail", "--no-follow").decode(encoding)
-    assert "\\u2603 \\U0001f628" in shown
+    command = [sys.executable, "-X", "utf8=0", "script.py"]
+    said = subprocess.check_output(command, cwd=project.folder, env=environment, timeout=60)
+    exported, *as_json, shown = said.split(b"\x1e\n")[:-1]
+    assert name in exported.decode()
+    assert len(as_json) == 2
+    for text in as_json:
+        assert lines(text.decode())[-1]["changes"]["name"] == [None, name]
+    assert "\\u2603 \\U0001f628" in shown.decode(encoding)
 
 
 # The page

@@ -39,13 +39,11 @@ def test_numbers_survive_their_text(numbers: list[int]) -> None:
 
 @pytest.mark.parametrize("zone", [True, False])
 @tries
-@given(moment=MOMENTS, sequence=NUMBERS, pk=NUMBERS)
-def test_a_place_in_time_survives_its_text(
-    zone: bool, moment: datetime, sequence: int, pk: int
-) -> None:
+@given(moment=MOMENTS, pk=NUMBERS)
+def test_a_place_in_time_survives_its_text(zone: bool, moment: datetime, pk: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("django.conf.settings.USE_TZ", zone)
-        place = NEWEST_FIRST.cursor(moment.replace(tzinfo=UTC if zone else None), sequence, pk)
+        place = NEWEST_FIRST.cursor(moment.replace(tzinfo=UTC if zone else None), pk)
         assert NEWEST_FIRST.read(str(place)) == place
 
 
@@ -58,25 +56,25 @@ def test_a_length_survives_its_text(length: timedelta, pk: int) -> None:
 
 def test_what_is_left_out_comes_before_all() -> None:
     assert AS_FIRED.cursor() == (0, 0)
-    assert NEWEST_FIRST.cursor(NOW) == (NOW, 0, 0)
+    assert NEWEST_FIRST.cursor(NOW) == (NOW, 0)
 
 
 HOSTILE = (
-    "", "x", " ", "-", "--", "-1", "1-", "-1-2-3", "1--2", "1-2-3 ", "1-2-3\n", " 1-2-3",
-    "1.5-1-1", "+1-1-1", "1_0-1-1", "0x1-1-1", "1e3-1-1", "٣-٣-٣", "²-1-1", "\0", "1-\0-1",
-    "1-2-3\0", "9" * 19 + "-1-1", "1-2-" + "9" * 19, "9" * 4000, "1-" * 4000 + "1", "1,2-3",
-    "1\u20132\u20133", "2026-01-01T00:00", "NaN", "None", "1;DROP TABLE x", "%00", "💩",
+    "", "x", " ", "-", "--", "-1", "1-", "-1-2", "1--2", "1-2 ", "1-2\n", " 1-2", "1.5-1",
+    "+1-1", "1_0-1", "0x1-1", "1e3-1", "٣-٣", "²-1", "\0", "1-\0", "1-2\0", "9" * 19 + "-1",
+    "1-" + "9" * 19, "9" * 4000, "1-" * 4000 + "1", "1,2", "1\u20132", "2026-01-01T00:00", "NaN",
+    "None", "1;DROP TABLE x", "%00", "💩",
 )  # fmt: skip
-OTHER_COUNTS = ("1", "1-2", "1-2-3-4")
+OTHER_COUNTS = ("1", "1-2-3")
 
 
-@pytest.mark.parametrize("text", [*HOSTILE, *OTHER_COUNTS, "9" * 18 + "-1-1"])
+@pytest.mark.parametrize("text", [*HOSTILE, *OTHER_COUNTS, "9" * 18 + "-1"])
 def test_other_texts_are_no_place_in_time(text: str) -> None:
     with pytest.raises(NotACursor):
         NEWEST_FIRST.read(text)
 
 
-@pytest.mark.parametrize("text", [*HOSTILE, "1", "1-2-3"])
+@pytest.mark.parametrize("text", [*HOSTILE, *OTHER_COUNTS])
 def test_other_texts_are_no_place_in_another_order(text: str) -> None:
     for order in (AS_FIRED, SLOWEST_FIRST):
         with pytest.raises(NotACursor):
@@ -135,6 +133,6 @@ def test_the_rows_after_each_place_are_those_that_follow(
 
 
 def test_the_opposite_of_the_opposite_is_the_order_itself() -> None:
-    assert NEWEST_FIRST.fields == ("-occurred_at", "-sequence", "-pk")
+    assert NEWEST_FIRST.fields == ("-occurred_at", "-pk")
     assert NEWEST_FIRST.reversed() == OLDEST_FIRST
     assert OLDEST_FIRST.reversed() == NEWEST_FIRST

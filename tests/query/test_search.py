@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from signals_demo.fields import of_key
 from signals_demo.query.parsing import NotUnderstood
 from signals_demo.query.predicates import EVERYTHING
 from signals_demo.query.search import FORMS, understand
@@ -20,11 +21,11 @@ TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
         (TRACE, [{"trace_id": TRACE}]),
         (f"00-{TRACE.upper()}-00f067aa0ba902b7-01", [{"trace_id": TRACE}]),
         ("auth.user", [{"sender": "auth.User"}]),
-        (" auth.User  5 ", [{"sender": "auth.User", "object_pk": "5"}]),
-        ("5", [{"object_pk": "5"}, {"sender": "5"}]),
+        (" auth.User  5 ", [{"sender": "auth.User", **of_key("object_pk", "5")}]),
+        ("5", [of_key("object_pk", "5"), {"sender": "5"}]),
         ("post_save", [{"signal": "post_save"}]),
         ("django.db.models.signals.post_save", [{"signal": "post_save"}]),
-        ("shop.Till", [{"object_pk": "shop.Till"}, {"sender": "shop.Till"}]),
+        ("shop.Till", [of_key("object_pk", "shop.Till"), {"sender": "shop.Till"}]),
     ],
 )
 def test_a_text_is_understood(text: str, predicate: list[dict[str, Any]]) -> None:
@@ -34,7 +35,7 @@ def test_a_text_is_understood(text: str, predicate: list[dict[str, Any]]) -> Non
 
 def test_a_user_is_found_by_name() -> None:
     user = UserFactory.create(username="ada")
-    assert understand("ada").predicate == [{"actor_pk": str(user.pk)}]
+    assert understand("ada").predicate == [of_key("actor_pk", str(user.pk))]
 
 
 def test_a_blank_text_is_everything() -> None:

@@ -89,7 +89,7 @@ def test_origins_are_summed_without_the_keys_in_their_names() -> None:
     make(2, origin="command", origin_name="import 2030")
     summed_up()
     assert sums(hours.ORIGIN) == {
-        (NOON, "request", "GET /orders/…/"): 3,
+        (NOON, "request", "GET /orders/*/"): 3,
         (NOON, "command", "import 2030"): 2,
     }
 
@@ -98,9 +98,9 @@ def test_origins_are_summed_without_the_keys_in_their_names() -> None:
     ("name", "expected"),
     [
         ("GET /", "GET /"),
-        ("GET /orders/12/lines/3", "GET /orders/…/lines/…"),
-        ("GET /a/9f8b7c6d-0000-4000-8000-9f8b7c6d5e4f/", "GET /a/…/"),
-        ("GET /media/0123456789abcdef0123/x.png", "GET /media/…/x.png"),
+        ("GET /orders/12/lines/3", "GET /orders/*/lines/*"),
+        ("GET /a/9f8b7c6d-0000-4000-8000-9f8b7c6d5e4f/", "GET /a/*/"),
+        ("GET /media/0123456789abcdef0123/x.png", "GET /media/*/x.png"),
         ("GET /v2/2024-list/", "GET /v2/2024-list/"),
         ("tests/test_a.py::test_1[2]", "tests/test_a.py::test_1[2]"),
     ],

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group
+from django.db.models import Max
 from django.test import Client
 
 from project.playground.models import Author
@@ -33,7 +34,8 @@ def summaries(**which: str) -> set[TraceSum]:
 
 def expected(**which: str) -> set[TraceSum]:
     events = SignalEvent.objects.filter(**which).exclude(trace_id="")
-    return {TraceSum(*row) for row in summed_up(events)}
+    one = {name: Max(name) for name in ("actor_pk", "actor")}
+    return {TraceSum(*row) for row in summed_up(events, **one)}
 
 
 @pytest.fixture
@@ -152,13 +154,13 @@ def test_outcomes_and_actors_that_come_later(
 ) -> None:
     rows = [make_row(outcome=OPEN, actor="", actor_pk="") for _ in range(6)]
     first = rows[0]
-    place = first.trace_id, first.database
+    place = first.trace_id, first.span_id, first.database
     sink.store(rows)
     done = [
         Resolution(first.recorder, rows[1].sequence, rows[2].sequence, *place, ROLLED_BACK),
         Resolution(first.recorder, first.sequence, rows[-1].sequence, *place, COMMITTED),
     ]
-    named = Attribution(first.recorder, first.trace_id, "7", "zoe")
+    named = Attribution(first.recorder, 1, 99, first.trace_id, first.span_id, "7", "zoe")
     for _ in range(2):  # after an error they come again
         sink.resolve(done)
         sink.attribute([named])
@@ -179,9 +181,18 @@ def test_each_process_has_a_row_of_its_own(
 
 
 def test_inline_a_request_is_summed_up_when_it_is_over(client: Client) -> None:
-    with recorded(MODE="inline"):
+    with recorded(MODE="inline", FOLD_AFTER=None):
         client.get("/admin/login/")
         assert SignalTrace.objects.get(origin="request").origin_name == "GET /admin/login/"
+        assert summaries(origin="request") == expected(origin="request")
+
+
+def test_inline_what_is_folded_is_added_to_the_sum_later(client: Client) -> None:
+    with recorded(MODE="inline"):
+        for _ in range(5):
+            client.get("/admin/login/")
+        assert flush(60)
+        assert SignalEvent.objects.filter(origin="request", count__gt=1).exists()
         assert summaries(origin="request") == expected(origin="request")
 
 

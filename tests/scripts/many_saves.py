@@ -1,4 +1,4 @@
-"""Save a model 10,000 times and wait for the record. Runs in a project made by startproject."""
+"""Save a model 2,000 times and wait for the record. Runs in a project made by startproject."""
 
 import sys
 
@@ -13,7 +13,7 @@ from signals_demo import flush  # noqa: E402
 
 group = Group(name="Editors")
 with transaction.atomic():
-    for number in range(10_000):
+    for number in range(2_000):
         group.name = f"Editors {number}"
         group.save()
 sys.exit(0 if flush(timeout=60) else "The record did not catch up with the saves.")

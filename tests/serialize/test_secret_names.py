@@ -20,7 +20,8 @@ new_password1 seeds mnemonic
 
 ORDINARY = """
 name author authors author_id AUTHOR authored_at authorship title session session_count
-sessions id pk compass_heading pinned pinned_at signal coding residue monkey keyboard keyword
+sessions id pk primary_key foreign_keys natural_key sort_key translation_key data-block-key
+compass_heading pinned pinned_at signal coding residue monkey keyboard keyword
 keywords capital rapid turkey_size bypass passenger secretary is_private side sidebar code
 country_code promo_code ticket spin shopping opinion signed assigned design inside president
 status hotkey authenticated seedling expire
@@ -72,8 +73,8 @@ def test_the_work_is_linear_in_the_length_of_a_name(unit: str) -> None:
     def seconds(length: int) -> float:
         name = (unit * length)[:length]
         began = time.process_time()
-        for _ in range(20):
+        for _ in range(5):
             names.is_secret_from_outside(name)
         return time.process_time() - began
 
-    assert seconds(40_000) < 40 * seconds(4_000) + 0.1
+    assert seconds(40_000) < 40 * seconds(4_000) + 0.03

@@ -15,7 +15,7 @@ def test_text_that_databases_take_stays_as_it_is(text: str) -> None:
 
 
 def test_what_they_refuse_is_made_visible() -> None:
-    assert clean(f"a{NUL}b{SURROGATE}c") == "a\N{SYMBOL FOR NULL}b\\ud800c"
+    assert clean(f"a{NUL}b{SURROGATE}c") == "a\\x00b\\ud800c"
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ def test_json_is_made_storable_down_to_the_last_key(value: object) -> None:
     text = storable(encode(value))
     text.encode("utf-8")
     assert "\\u0000" not in text
-    shown = repr(value).replace("\\x00", "\N{SYMBOL FOR NULL}").replace("\\ud800", "\\\\ud800")
+    shown = repr(value).replace("\\x00", "\\\\x00").replace("\\ud800", "\\\\ud800")
     assert repr(json.loads(text)) == shown
 
 

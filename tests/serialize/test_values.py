@@ -184,15 +184,15 @@ def test_a_key_of_bytes_is_told_from_others() -> None:
 
 def test_a_long_text_is_cut_and_says_so() -> None:
     text = shown("x" * 10_000_000)
-    assert text.startswith("x" * MAX_TEXT + "…")
+    assert text.startswith("x" * MAX_TEXT + "...")
     assert text.endswith("(10,000,000 characters)")
 
 
 def test_long_containers_are_cut_and_say_so() -> None:
-    assert shown(list(range(1000)))[MAX_ITEMS:] == ["… (950 more)"]
-    assert shown(tuple(range(1000)))[MAX_ITEMS:] == ["… (950 more)"]
-    assert shown(set(range(1000)))[MAX_ITEMS:] == ["… (950 more)"]
-    assert shown({str(n): n for n in range(1000)})["…"] == "950 more"
+    assert shown(list(range(1000)))[MAX_ITEMS:] == ["... (950 more)"]
+    assert shown(tuple(range(1000)))[MAX_ITEMS:] == ["... (950 more)"]
+    assert shown(set(range(1000)))[MAX_ITEMS:] == ["... (950 more)"]
+    assert shown({str(n): n for n in range(1000)})["..."] == "950 more"
 
 
 def nested(depth: int) -> list[Any]:
@@ -516,8 +516,8 @@ def test_a_value_that_another_thread_changes_is_described() -> None:
 # Into the database and back.
 
 REFUSED: dict[str, tuple[Any, Any]] = {
-    "NUL": ("a\0b", "a\N{SYMBOL FOR NULL}b"),
-    "NUL in a key": ({"a\0": 1}, {"a\N{SYMBOL FOR NULL}": 1}),
+    "NUL": ("a\0b", "a\\x00b"),
+    "NUL in a key": ({"a\0": 1}, {"a\\x00": 1}),
     "a backslash and u0000": (r"\u0000", r"\u0000"),
     "lone surrogate": ("a\ud800", "a\\ud800"),
     "lone surrogate in a key": ({"\udfff": 1}, {"\\udfff": 1}),
@@ -569,9 +569,9 @@ def test_odd_text_is_stored_wherever_text_is() -> None:
     ):
         happened.send(sender=odd, instance=Author(pk=5, name=odd), **{odd: 1})
         row = stored(unit)[-1]
-    assert row.sender.startswith("a\N{SYMBOL FOR NULL}\\ud800\N{GRINNING FACE}")
-    assert row.origin_name.startswith("a\N{SYMBOL FOR NULL}")
-    assert row.actor.startswith("a\N{SYMBOL FOR NULL}")
+    assert row.sender.startswith("a\\x00\\ud800\N{GRINNING FACE}")
+    assert row.origin_name.startswith("a\\x00")
+    assert row.actor.startswith("a\\x00")
     assert row.object_pk == "5"
 
 

@@ -1,7 +1,7 @@
 """No secret comes out anywhere: ways in (requests, forms, errors) by ways out."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,12 @@ from django.urls import path
 
 from project.urls import urlpatterns as urls_of_the_project
 from signals_demo import flush
+from signals_demo.events import Row
 from signals_demo.models import SignalEvent
+from signals_demo.sinks import NotReady
+from signals_demo.sinks.memory import MemorySink
 from tests.factories import UserFactory
-from tests.recording import MEMORY, recorded
+from tests.recording import recorded
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.one_database]
 
@@ -76,7 +79,7 @@ def pages(client: Client) -> Iterator[bytes]:
     addresses = ["", "requests/", "overview/", "export/?format=csv", "export/?format=jsonl"]
     for event in SignalEvent.objects.all():
         addresses += [f"{event.pk}/change/", f"traces/{event.trace_id}/"]
-    for address in addresses:
+    for address in dict.fromkeys(addresses):
         response = client.get(base + address)
         assert response.status_code == 200, address
         yield b"".join(response)  # type: ignore[arg-type]
@@ -102,18 +105,35 @@ def test_nothing_secret_is_stored_shown_downloaded_or_printed(
     assert SECRET not in printed.getvalue()
 
 
+class ClosedSink(MemorySink):
+    """Takes nothing while it is closed, so that the journal keeps everything."""
+
+    is_closed = False
+
+    def store(self, rows: Sequence[Row]) -> None:
+        if self.is_closed:
+            raise NotReady
+        super().store(rows)
+
+
 def test_nothing_secret_is_written_to_the_journal_or_a_log(
     way_in: Callable[[Client], object],
     client: Client,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     client.raise_request_exception = False
     caplog.set_level(logging.DEBUG, "signals_demo.events")
-    log = {"log": {"BACKEND": "signals_demo.sinks.log.LogSink"}}
-    with recorded(EXTRA_SIGNALS=[f"{__name__}.sent"], SINKS=log | MEMORY, JOURNAL_DIR=tmp_path):
+    monkeypatch.setattr(ClosedSink, "is_closed", True)
+    sinks = {
+        "log": {"BACKEND": "signals_demo.sinks.log.LogSink"},
+        "closed": {"BACKEND": f"{__name__}.ClosedSink"},
+    }
+    with recorded(EXTRA_SIGNALS=[f"{__name__}.sent"], SINKS=sinks, JOURNAL_DIR=tmp_path):
         way_in(client)
         written = b"".join(file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
+        ClosedSink.is_closed = False
         assert flush()
     own = "".join(r.getMessage() for r in caplog.records if r.name.startswith("signals_demo"))
     assert written

@@ -21,7 +21,9 @@ def test_the_log_gets_one_line_of_json_for_each_event(
     sink = LogSink("log", {"LOGGER": "shop.signals", "LEVEL": "WARNING"})
     with caplog.at_level(logging.WARNING, "shop.signals"):
         sink.store([row, make_row()])
-        sink.resolve([Resolution(row.recorder, 1, 2, row.trace_id, "default", COMMITTED)])
+        sink.resolve(
+            [Resolution(row.recorder, 1, 2, row.trace_id, row.span_id, "default", COMMITTED)]
+        )
     assert {(record.name, record.levelname) for record in caplog.records} == {
         ("shop.signals", "WARNING")
     }

@@ -36,9 +36,9 @@ def test_memory_keeps_rows_once_and_the_latest_if_there_are_too_many(
 def test_memory_corrects_outcomes(memory: MemorySink, make_row: Callable[..., Row]) -> None:
     rows = [make_row(outcome=OPEN) for _ in range(4)]
     memory.store(rows)
-    recorder, trace_id = rows[0].recorder, rows[0].trace_id
-    memory.resolve([Resolution(recorder, 2, 3, trace_id, "default", ROLLED_BACK)])
-    memory.resolve([Resolution(recorder, 1, 4, trace_id, "default", COMMITTED)])
+    recorder, place = rows[0].recorder, (rows[0].trace_id, rows[0].span_id)
+    memory.resolve([Resolution(recorder, 2, 3, *place, "default", ROLLED_BACK)])
+    memory.resolve([Resolution(recorder, 1, 4, *place, "default", COMMITTED)])
     assert [row.outcome for row in memory.rows] == [
         COMMITTED,
         ROLLED_BACK,

@@ -177,7 +177,7 @@ def test_rows_read_through_a_cursor_on_the_server_fold(site: OnServer) -> None:
     (row,) = site.query("SELECT count(*) AS permissions FROM auth_permission")
     for signal in ("pre_init", "post_init"):
         rows = site.events(f"signal = '{signal}' AND origin_name = 'reading'")
-        assert len(rows) == 26
+        assert len(rows) < 10
         assert sum(event["count"] for event in rows) == 10 * row["permissions"]
 
 

@@ -5,15 +5,18 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.admin import AdminSite
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.models import Session
 from django.db import connection
 from django.template import Context, Template
-from django.test import RequestFactory
+from django.test import RequestFactory, override_settings
 from django.test.utils import CaptureQueriesContext
+from django.urls import path
 from django.utils.functional import SimpleLazyObject
 
 from project.playground.models import Book, Tag
+from signals_demo.admin import SignalEventAdmin
 from signals_demo.models import SignalEvent
 from tests.web.test_change_list import LIST, Markup
 from tests.web.test_history_mixin import NOW, user_with
@@ -44,6 +47,21 @@ def test_the_tag_shows_the_latest_changes(
     assert "<ins>1029</ins>" in text
     assert shown(book, user, "limit=3").count("<ins>") == 3
     assert f"{LIST}?q=playground.Book+{book.pk}" in Markup(text).links
+
+
+front, back = AdminSite("front"), AdminSite("back")  # the log is in the second
+back.register(SignalEvent, SignalEventAdmin)
+urlpatterns = [path("front/", front.urls), path("back/", back.urls)]
+
+
+def test_the_tag_leads_to_the_site_that_has_the_log(
+    book: Book, event_of: Callable[..., SignalEvent]
+) -> None:
+    event_of(actor_pk="5", actor="ada")
+    with override_settings(ROOT_URLCONF=__name__):
+        links = Markup(shown(book, user_with("view_signalevent"))).links
+    assert links
+    assert all(link.startswith("/back/signals_demo/signalevent/") for link in links), links
 
 
 def test_the_tag_keeps_a_secret_key_out_of_its_links() -> None:

@@ -13,6 +13,7 @@ PAGE = HERE.parent / "docs" / "testing.md"
 EXAMPLES = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.M | re.S)
 OPTIONS = ["-q", "-W", "error"]
 OPTIONS += ["-p", "no:cacheprovider", "-p", "no:faker", "-p", "no:randomly"]
+OPTIONS += ["-p", "no:hypothesispytest"]  # takes a third of the time of a run to load
 
 
 @pytest.fixture(scope="session")

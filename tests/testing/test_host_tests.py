@@ -21,7 +21,7 @@ from tests.recording import outcomes, row_maker, stored
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-NOTHING = [Resolution(uuid.uuid4(), 1, 1, "ab" * 16, "default", COMMITTED)]
+NOTHING = [Resolution(uuid.uuid4(), 1, 1, "ab" * 16, "1a" * 8, "default", COMMITTED)]
 sink = DatabaseSink("default", {})
 
 

@@ -17,7 +17,7 @@ from tests.recording import MEMORY, kept, recorded
 
 @pytest.fixture(autouse=True)
 def memory(recording: None) -> Iterator[None]:
-    with recorded(SINKS=MEMORY):
+    with recorded(SINKS=MEMORY, FOLD_AFTER=None):
         yield
 
 

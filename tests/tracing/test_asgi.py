@@ -85,7 +85,10 @@ urlpatterns = [
 
 @pytest.fixture(autouse=True, params=[[], [OWN]], ids=["without middleware", "with"])
 def site(request: pytest.FixtureRequest) -> Iterator[None]:
-    with recorded(), override_settings(ROOT_URLCONF=__name__, MIDDLEWARE=request.param):
+    with (
+        recorded(FOLD_AFTER=None),
+        override_settings(ROOT_URLCONF=__name__, MIDDLEWARE=request.param),
+    ):
         yield
 
 

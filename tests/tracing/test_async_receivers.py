@@ -24,7 +24,7 @@ Receiver = Callable[..., Any]
 
 @pytest.fixture(autouse=True)
 def memory(recording: None) -> Iterator[None]:
-    with recorded(SINKS=MEMORY):
+    with recorded(SINKS=MEMORY, FOLD_AFTER=None):
         yield
 
 

@@ -108,17 +108,44 @@ def test_a_request_is_named_by_its_method_and_path() -> None:
 
 
 def test_a_traceparent_is_adopted_from_either_kind_of_server() -> None:
-    assert wsgi_trace({"HTTP_TRACEPARENT": TRACEPARENT}).trace_id == TRACE_ID
     headers = [(b"traceparent", TRACEPARENT.encode())]
-    assert asgi_trace({"headers": headers}).trace_id == TRACE_ID
-    made_up = asgi_trace({"headers": headers * 2}).trace_id  # two contradict each other
-    assert made_up != TRACE_ID
-    assert len(made_up) == 32
+    with recorded(TRUST_TRACEPARENT=True):
+        assert wsgi_trace({"HTTP_TRACEPARENT": TRACEPARENT}).trace_id == TRACE_ID
+        assert asgi_trace({"headers": headers}).trace_id == TRACE_ID
+        made_up = asgi_trace({"headers": headers * 2}).trace_id  # two contradict each other
+        assert made_up != TRACE_ID
+        assert len(made_up) == 32
+
+
+@pytest.mark.parametrize(
+    ("trusted", "peer", "is_adopted"),
+    [
+        (False, "10.0.0.1", False),
+        (True, "203.0.113.7", True),
+        (["10.0.0.0/8"], "10.0.0.1", True),
+        (["10.0.0.0/8"], "::ffff:10.0.0.1", True),
+        (["10.0.0.0/8"], "203.0.113.7", False),
+        (["203.0.113.7", "2001:db8::/32"], "2001:db8::1", True),
+        (["10.0.0.0/8"], "", False),
+        (["unix"], "", True),
+        (["unix"], "10.0.0.1", False),
+        ([], "10.0.0.1", False),
+    ],
+)
+def test_a_traceparent_is_believed_from_whom_the_setting_says(
+    trusted: object, peer: str, is_adopted: bool
+) -> None:
+    with recorded(TRUST_TRACEPARENT=trusted):
+        environ = {"HTTP_TRACEPARENT": TRACEPARENT, "REMOTE_ADDR": peer}
+        assert (wsgi_trace(environ).trace_id == TRACE_ID) is is_adopted
+        scope = {"headers": [(b"traceparent", TRACEPARENT.encode())], "client": (peer, 1)}
+        assert (asgi_trace(scope).trace_id == TRACE_ID) is is_adopted
 
 
 @pytest.mark.parametrize("bad", ["", "junk", TRACEPARENT.upper(), "\udcff", "é" * 55])
 def test_with_a_bad_traceparent_a_request_has_an_id_of_its_own(bad: str) -> None:
-    assert wsgi_trace({"HTTP_TRACEPARENT": bad}).trace_id not in ("", TRACE_ID)
+    with recorded(TRUST_TRACEPARENT=True):
+        assert wsgi_trace({"HTTP_TRACEPARENT": bad}).trace_id not in ("", TRACE_ID)
 
 
 # Through Django
@@ -226,7 +253,8 @@ class TestRequests:
             yield
 
     def test_a_request_reaches_from_its_first_signal_to_its_last(self) -> None:
-        Client().get("/tagged/", headers={"traceparent": TRACEPARENT})
+        with recorded(TRUST_TRACEPARENT=True):
+            Client().get("/tagged/", headers={"traceparent": TRACEPARENT})
         rows = rows_of("/tagged/")
         assert shape(rows) == [(0, "request_started"), *INIT, (0, "request_finished")]
         assert {row.trace_id for row in rows} == {TRACE_ID}
@@ -253,8 +281,9 @@ class TestRequests:
         assert rows[-1].depth == 0
 
     def test_what_streams_belongs_to_its_request(self) -> None:
-        response = Client().get("/streams/")
-        assert response.getvalue() == b"xxx"
+        with recorded(FOLD_AFTER=None):
+            response = Client().get("/streams/")
+            assert response.getvalue() == b"xxx"
         assert shape(rows_of("/streams/")) == [
             (0, "request_started"),
             *INIT * 3,

@@ -34,7 +34,7 @@ from tests.recording import (
 )
 from tests.servers import until
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.stored]
 
 COMMITTED = [("pre_save", "committed"), ("post_save", "committed")]
 ROLLED_BACK = [("pre_save", "rolled_back"), ("post_save", "rolled_back")]

@@ -177,11 +177,19 @@ def test_a_row_tells_what_a_person_scans_for(reader: Client) -> None:
     assert f"{LIST}people/7/" in links
 
 
+def test_who_has_a_name_somewhere_in_the_list_has_it_everywhere(reader: Client) -> None:
+    SignalEventFactory.create(actor_pk="7", actor="maria")
+    SignalEventFactory.create(actor_pk="7", actor="")
+    SignalEventFactory.create(actor_pk="8", actor="")
+    text = text_of(reader, LIST)
+    assert (text.count(">maria</a>"), text.count(">7</a>"), text.count(">8</a>")) == (2, 0, 1)
+
+
 def test_newest_first_whatever_the_address_asks_for(reader: Client) -> None:
     now = datetime.now(UTC)
     older = SignalEventFactory.create(occurred_at=now - timedelta(hours=1), sequence=9001)
-    twin = SignalEventFactory.create(occurred_at=now, sequence=9003)
     first = SignalEventFactory.create(occurred_at=now, sequence=9002)
+    twin = SignalEventFactory.create(occurred_at=now, sequence=9003)
     other = SignalEventFactory.create(occurred_at=now, sequence=9003, recorder=uuid.UUID(int=2))
     expected = [other.pk, twin.pk, first.pk, older.pk]
     for order in ("", "1", "-1", "3.2", "pk", "99"):
@@ -227,13 +235,20 @@ def made_over_time(number: int, **fields: Any) -> list[int]:
     )
 
 
+@pytest.fixture
+def pages_of_20(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert SignalEventAdmin.list_per_page == 100
+    monkeypatch.setattr(SignalEventAdmin, "list_per_page", 20)
+
+
+@pytest.mark.usefixtures("pages_of_20")
 def test_pages_follow_each_other_in_both_directions(reader: Client) -> None:
-    made = made_over_time(301)
-    pages = [made[:100], made[100:200], made[200:300], made[300:]]
+    made = made_over_time(61)
+    pages = [made[:20], made[20:40], made[40:60], made[60:]]
     forwards, last = walked_to_the_end(reader, "next")
     assert forwards == pages
     assert walked(reader, "prev", **last) == pages[::-1]
-    assert listed(reader, all="") == made[:100]
+    assert listed(reader, all="") == made[:20]
 
 
 def test_a_page_stays_the_same_while_events_come(reader: Client) -> None:
@@ -252,37 +267,40 @@ def test_a_page_stays_the_same_while_events_come(reader: Client) -> None:
     assert not followed(reader, "prev", **first)
 
 
+@pytest.mark.usefixtures("pages_of_20")
 def test_events_of_one_moment_are_on_one_page_each(reader: Client) -> None:
     now = datetime.now(UTC)
     made = store(
         SignalEventFactory.build(
             occurred_at=now, sequence=1 + n // 2, recorder=uuid.UUID(int=1 + n % 2)
         )
-        for n in range(201)
+        for n in range(41)
     )
     for params in ({}, {"view": "changes"}, {"outcome": "committed"}):
         pages = walked(reader, "next", **params)
-        assert list(map(len, pages)) == [100, 100, 1]
+        assert list(map(len, pages)) == [20, 20, 1]
         assert list(chain(*pages)) == made[::-1]
 
 
+@pytest.mark.usefixtures("pages_of_20")
 def test_pages_keep_the_filters_and_other_filters_begin_anew(reader: Client) -> None:
-    made = made_over_time(150, sender="auth.User")
-    made_over_time(150, sender="shop.Order")
+    made = made_over_time(30, sender="auth.User")
+    made_over_time(30, sender="shop.Order")
     second = followed(reader, "next", q="auth.User", time="1h")
     assert second.keys() == {"q", "time", "after"}
-    assert listed(reader, **second) == made[100:]
+    assert listed(reader, **second) == made[20:]
     page = Markup(text_of(reader, LIST, **second))
     others = [attrs for tag, attrs in page.found if tag == "a" and not attrs.get("rel")]
     assert "?q=auth.User&time=1h&view=logins" in page.links
     assert not any("after=" in (attrs.get("href") or "") for attrs in others)
 
 
+@pytest.mark.usefixtures("pages_of_20")
 def test_pages_of_a_trace_are_in_the_order_of_firing(reader: Client) -> None:
     shared = {"trace_id": "ab" * 16}
-    made = store(SignalEventFactory.build(position=1 + n // 2, **shared) for n in range(250))
+    made = store(SignalEventFactory.build(position=1 + n // 2, **shared) for n in range(50))
     pages, last = walked_to_the_end(reader, "next", q="ab" * 16)
-    assert pages == [made[:100], made[100:200], made[200:]]
+    assert pages == [made[:20], made[20:40], made[40:]]
     assert walked(reader, "prev", **last) == pages[::-1]
 
 
@@ -313,17 +331,18 @@ FEW = [
 def test_a_page_ends_where_it_has_looked_through_many_events(
     reader: Client, monkeypatch: pytest.MonkeyPatch, params: dict[str, str]
 ) -> None:
-    monkeypatch.setattr(scan, "SCAN_LIMIT", 100)
+    monkeypatch.setattr(scan, "SCAN_LIMIT", 40)
+    monkeypatch.setattr(SignalEventAdmin, "list_per_page", 40)
     common = {"signal": "post_save", "sender": "auth.User", "object_pk": "5"}
     now = datetime.now(UTC)
     wanted = store(
         SignalEventFactory.build(
             occurred_at=now - timedelta(minutes=n), origin="task", actor_pk="7", **common
         )
-        for n in (0, 250, 600)
+        for n in (0, 100, 240)
     )
     others = []
-    for n in range(1, 600):
+    for n in range(1, 240):
         fields = common | {"origin": "request"}
         if params.keys() & {"actor_pk", "q"}:  # each has one of the two things that are wanted
             fields |= {"actor_pk": "8", "object_pk": "6"} if n % 2 else {"signal": "pre_save"}
@@ -553,12 +572,51 @@ def test_every_family_has_its_page(reader: Client, name: str) -> None:
         assert "not a built-in signal" in text
 
 
-def test_arguments_come_in_the_order_of_the_documentation(reader: Client) -> None:
-    given = {"mine": 1, "update_fields": None, "created": True, "instance": None}
-    event = SignalEventFactory.create(arguments=given)
+def shown_arguments(reader: Client, event: SignalEvent) -> dict[str, str]:
+    """Return the arguments that the page of an event shows, in their order."""
     response = reader.get(page_of(event))
-    names = [argument.name for argument in response.context["arguments"]]
-    assert names == ["instance", "created", "update_fields", "mine"]
+    return {argument.name: argument.value.text for argument in response.context["arguments"]}
+
+
+def test_arguments_come_in_the_order_of_the_documentation(reader: Client) -> None:
+    event = SignalEventFactory.create(
+        signal="post_save", arguments={"mine": 1, "update_fields": ["stock"], "created": True}
+    )
+    names = ["instance", "created", "raw", "using", "update_fields", "mine"]
+    assert sorted(shown := shown_arguments(reader, event)) == sorted(names)
+    known = catalog.get("post_save")
+    assert known is not None
+    assert list(shown) == [*known.argument_names, "mine"]
+
+
+@pytest.mark.parametrize(
+    ("stored", "expected"),
+    [
+        ({"signal": "pre_save", "object_pk": ""}, {
+            "instance": "shop.Order None", "raw": "False", "using": "'east'",
+            "update_fields": "None",
+        }),
+        ({"signal": "post_save", "arguments": {"created": False, "update_fields": ["note"]}}, {
+            "instance": "shop.Order 7", "created": "False", "raw": "False", "using": "'east'",
+            "update_fields": "['note']",
+        }),
+        ({"signal": "post_delete"}, {
+            "instance": "shop.Order 7", "using": "'east'", "origin": "shop.Order 7",
+        }),
+        ({"signal": "pre_init", "object_pk": ""}, {"args": "[]", "kwargs": "{}"}),
+        ({"signal": "post_init", "count": 9, "object_pk": ""}, {}),
+        ({"signal": "post_init", "count": 9}, {"instance": "shop.Order 7"}),
+        ({"signal": "post_save", "arguments": {"...": "not described"}},
+         {"...": "'not described'"}),
+        ({"signal": "shop.signals.paid"}, {}),
+    ],
+)  # fmt: skip
+def test_arguments_that_the_log_leaves_out_are_shown(
+    reader: Client, stored: dict[str, Any], expected: dict[str, str]
+) -> None:
+    about = {"sender": "shop.Order", "object_pk": "7", "database": "east/acme", "arguments": {}}
+    event = SignalEventFactory.create(**about | stored)
+    assert shown_arguments(reader, event) == expected
 
 
 def test_changes_stand_side_by_side_and_say_their_kind(reader: Client) -> None:
@@ -719,11 +777,11 @@ def test_nothing_recorded_becomes_markup(admin_client: Client) -> None:
             assert "probe" not in attrs
 
 
-PLACES = ("", "x", "%00", "0", "0-0-0", "-1-1-1", "9" * 17 + "-1-1", "1-" + "9" * 18 + "-1", "1-5")
+PLACES = ("", "x", "%00", "0", "0-0", "-1-1", "9" * 17 + "-1", "1-" + "9" * 18, "1-5-1")
 HOSTILE = [
     *(f"p={value}" for value in ("0", "-1", "9" * 30, "x", "1.5", "%00", "%D9%A1", "1001", "")),
     *(f"{name}={value}" for name in ("after", "before") for value in PLACES),
-    *("after=0-0-0&before=0-0-0", f"q={'ab' * 16}&after=0-0-0", f"q={'ab' * 16}&before=1-5"),
+    *("after=0-0&before=0-0", f"q={'ab' * 16}&after=0-0-0", f"q={'ab' * 16}&before=1-5"),
     *(f"view={value}" for value in ("x", "%00", "Changes", "changes&view=x", "' OR 1=1--")),
     *(f"q={value}" for value in ("%00", "%F0%9F%92%A9", "%ff", ".", "..", "a.b.c", "auth.")),
     *(f"q={value}" for value in (".User", "auth.User%00", "auth.User " + "9" * 99, "1" * 5000)),
@@ -738,11 +796,11 @@ HOSTILE = [
 ]
 
 
-@pytest.mark.parametrize("query", HOSTILE)
-def test_no_address_breaks_the_list(reader: Client, query: str) -> None:
+def test_no_address_breaks_the_list(reader: Client) -> None:
     SignalEventFactory.create()
-    response = reader.get(f"{LIST}?{query}", follow=True)
-    assert response.status_code in (200, 400, 404)
+    answers = {query: reader.get(f"{LIST}?{query}", follow=True).status_code for query in HOSTILE}
+    assert len(answers) == len(HOSTILE)
+    assert {query: code for query, code in answers.items() if code not in (200, 400, 404)} == {}
 
 
 @pytest.mark.parametrize(
@@ -789,7 +847,7 @@ SEARCHES: list[dict[str, str]] = [
     {"outcome": "open", "sender": "auth.User"},
     {"origin": "command"},
     {"actor_pk": "7"},
-    {"after": "1767225600000000-1-1"},
+    {"after": "1767225600000000-1"},
     {"view": "logins", "actor_pk": "7"},
 ]
 
@@ -801,12 +859,12 @@ def _queries(client: Client, url: str, **params: str) -> list[str]:
 
 
 @pytest.mark.parametrize("params", SEARCHES, ids=urlencode)
-def test_the_list_costs_the_same_with_10_rows_and_with_200(
+def test_the_list_costs_the_same_with_2_rows_and_with_50(
     reader: Client, params: dict[str, str]
 ) -> None:
-    SignalEventFactory.create_batch(10)
+    store(SignalEventFactory.build_batch(2))
     few = _queries(reader, LIST, **params)
-    store(SignalEventFactory.build_batch(190))
+    store(SignalEventFactory.build_batch(48))
     many = _queries(reader, LIST, **params)
     assert len(many) == len(few)
     own = [sql for sql in many if 'FROM "signals_demo' in sql.replace("`", '"')]

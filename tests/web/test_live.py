@@ -175,7 +175,6 @@ def test_nothing_recorded_becomes_markup(reader: Client) -> None:
     SignalEventFactory.create(
         signal=f"shop.{probe}",
         sender=probe,
-        trace_id=probe[:32],
         origin_name=probe,
         actor=probe,
         object_pk=probe,

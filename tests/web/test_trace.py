@@ -8,6 +8,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 from django.utils import translation
 
 from signals_demo import catalog
@@ -19,9 +20,8 @@ from signals_demo.factories import (
     login_trace,
     trace_of,
 )
-from signals_demo.models import SignalEvent
+from signals_demo.models import SignalEvent, SignalTrace
 from signals_demo.query import trace_parts
-from signals_demo.query.trace_parts import PART
 from signals_demo.web.names import TIMES
 from tests.factories import UserFactory
 from tests.web.test_change_list import LIST, Markup, page_of, text_of
@@ -29,6 +29,15 @@ from tests.web.test_change_list import LIST, Markup, page_of, text_of
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("only_made_events")]
 
 LONG = "c0ffee" + "0" * 26
+
+
+@pytest.fixture
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("query.trace_parts", "web.links"):
+        monkeypatch.setattr(f"signals_demo.{module}.PART", 40)
+
+
+SMALL = pytest.mark.usefixtures("small_parts")
 
 
 def url_of(trace_id: str) -> str:
@@ -124,14 +133,14 @@ def test_the_list_an_event_and_a_search_lead_to_it(reader: Client) -> None:
 
 
 def test_an_event_outside_any_trace_leads_nowhere(reader: Client) -> None:
-    for trace_id in ("", "a/b", "x" * 32):
-        event = SignalEventFactory.create(trace_id=trace_id)
-        for address in (LIST, page_of(event)):
-            assert "/traces/" not in text_of(reader, address)
+    event = SignalEventFactory.create(trace_id="", span_id="")
+    for address in (LIST, page_of(event)):
+        assert "/traces/" not in text_of(reader, address)
 
 
+@SMALL
 def test_an_event_of_a_long_trace_leads_to_its_part(reader: Client) -> None:
-    event = make_long(3 * PART)[2 * PART + 7]
+    event = make_long(3 * trace_parts.PART)[2 * trace_parts.PART + 7]
     [link] = [each for each in Markup(text_of(reader, page_of(event))).links if "/traces/" in each]
     address, _hash, place = link.partition("#")
     page = Markup(text_of(reader, address))
@@ -236,6 +245,28 @@ def test_a_folded_row_opens(reader: Client) -> None:
     assert "Teapot" in text
 
 
+def test_a_folded_row_says_when_the_last_fired_and_what_the_first_were_about(
+    reader: Client,
+) -> None:
+    start = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
+    told = {"last_at": "2030-01-02T03:04:05.750000+00:00", "pks": [31, 47, 53, 61, 73]}
+    shared = {"sender": "shop.Book", "object_pk": "", "count": 204, "occurred_at": start}
+    events = trace_of(
+        (0, "pre_init", shared | {"arguments": {"args": ["first"], "folded": told}}),
+        (0, "post_init", shared | {"arguments": {"instance": None, "folded": told}}),
+        (0, "post_save", {"occurred_at": start + timedelta(seconds=1)}),
+    )
+    text = text_of(reader, url_of(events[0].trace_id))
+    assert "31, 47, 53, 61, 73, …" in text
+    assert f"{TIMES} 204" in text
+    assert "03:04:05.750000" in text
+    assert 'width="75%"' in text  # from the first to the last
+    page = text_of(reader, f"{LIST}{events[1].pk}/change/")
+    for part in ("31, 47, 53, 61, 73, …", "Last firing", "03:04:05.750000", "first firing"):
+        assert part in page
+    assert "last_at" not in page
+
+
 def test_what_failed_stands_out(reader: Client) -> None:
     events = failed_trace()
     text = text_of(reader, url_of(events[0].trace_id))
@@ -275,8 +306,9 @@ def test_a_trace_of_nothing_but_init_signals(reader: Client) -> None:
 # Long traces
 
 
+@SMALL
 def test_every_event_of_a_long_trace_can_be_reached(reader: Client) -> None:
-    events = make_long(int(2.5 * PART))
+    events = make_long(int(2.5 * trace_parts.PART))
     texts = all_parts(reader, url_of(LONG))
     assert len(texts) == 3
     assert set().union(*map(events_on, texts)) == {event.pk for event in events}
@@ -286,8 +318,9 @@ def test_every_event_of_a_long_trace_can_be_reached(reader: Client) -> None:
     assert events_on(text_of(reader, earlier[0] or "")) == events_on(texts[1])
 
 
+@SMALL
 def test_hidden_init_signals_make_fewer_parts(reader: Client) -> None:
-    events = make_long(int(1.5 * PART))
+    events = make_long(int(1.5 * trace_parts.PART))
     texts = all_parts(reader, f"{url_of(LONG)}?inits=hidden")
     assert len(texts) == 1
     shown = {event.pk for event in events if event.signal not in catalog.INIT}
@@ -312,18 +345,20 @@ def test_the_halves_of_a_link_have_different_names(reader: Client) -> None:
     assert ">m2m_changed post_add</a>" in text
 
 
+@SMALL
 def test_requests_that_share_a_trace_are_told_apart(reader: Client) -> None:
-    number = PART // 4
+    number = trace_parts.PART // 4
     made = [*(event for _request in range(6) for event in make_long(number))]
     texts = all_parts(reader, url_of(LONG))
     assert set().union(*map(events_on, texts)) == {event.pk for event in made}
     assert texts[0].count("<h3>request POST /import/</h3>") == 6
 
 
+@SMALL
 def test_more_turns_of_a_loop_are_put_away(reader: Client) -> None:
-    make_long(PART)
+    make_long(trace_parts.PART)
     text = text_of(reader, url_of(LONG))
-    assert f"… {(PART - 2) // 4 - 2} more like this" in text
+    assert f"… {(trace_parts.PART - 2) // 4 - 2} more like this" in text
     assert text.count('<details class="signals-run">') == 1
 
 
@@ -354,50 +389,63 @@ def test_other_addresses_show_it(reader: Client, query: str) -> None:
 
 
 def test_a_part_says_which_events_it_has(reader: Client) -> None:
-    number = int(2.5 * PART)
+    number = int(2.5 * trace_parts.PART)
     make_long(number)
     for count, text in enumerate(all_parts(reader, url_of(LONG))):
-        first, last = count * PART + 1, min((count + 1) * PART, number)
+        first, last = count * trace_parts.PART + 1, min((count + 1) * trace_parts.PART, number)
         assert text.count(f"Events {first:,} to {last:,} of {number:,}") == 2
     make_long(3, "d" * 32)
     assert "Events 1 to" not in text_of(reader, url_of("d" * 32))
 
 
+@SMALL
 def test_so_long_a_trace_that_it_is_not_looked_over_to_its_end(
     reader: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("signals_demo.query.trace_parts.OVERVIEW", PART)
-    events = make_long(int(2.5 * PART))
+    monkeypatch.setattr("signals_demo.query.trace_parts.OVERVIEW", trace_parts.PART)
+    events = make_long(int(2.5 * trace_parts.PART))
     texts = all_parts(reader, url_of(LONG))
     assert set().union(*map(events_on, texts)) == {event.pk for event in events}
     for text in texts:
-        assert f">{PART}+</dd>" in text
+        assert f">{trace_parts.PART}+</dd>" in text
         assert "has more than" in text
-    assert f"Events 1 to {PART} of {PART}+" in texts[0]
+    assert f"Events 1 to {trace_parts.PART} of {trace_parts.PART}+" in texts[0]
     assert "Events 1 to" not in texts[1]
 
 
 def queries_of(client: Client, url: str) -> list[str]:
     with CaptureQueriesContext(connection) as queries:
         text_of(client, url)
+    return own(queries)
+
+
+def own(queries: CaptureQueriesContext) -> list[str]:
     return [query["sql"] for query in queries if "signals_demo_signalevent" in query["sql"]]
 
 
 def test_it_costs_the_same_however_long_the_trace_is(reader: Client) -> None:
-    make_long(4 * PART)
-    make_long(7 * PART, "d" * 32)
-    for start in ("", f"?from={PART + 1}-0", f"?from={PART + 1}-0&inits=hidden"):
-        short, long = (queries_of(reader, url_of(t) + start) for t in (LONG, "d" * 32))
+    make_long(4 * trace_parts.PART)
+    make_long(6 * trace_parts.PART, "d" * 32)
+    for start in (
+        "",
+        f"?from={trace_parts.PART + 1}-0",
+        f"?from={trace_parts.PART + 1}-0&inits=hidden",
+    ):
+        short = queries_of(reader, url_of(LONG) + start)
+        with CaptureQueriesContext(connection) as queries:
+            text = text_of(reader, url_of("d" * 32) + start)
+        long = own(queries)
         assert len(short) == len(long) <= 5
         assert all("LIMIT" in sql or " IN (" in sql for sql in long)
         assert not any("OFFSET" in sql or "COUNT(" in sql for sql in long)
-        assert len(text_of(reader, url_of("d" * 32) + start)) < 1_000_000
+        assert len(text) < 1_000_000
 
 
 @pytest.mark.applies(connection.vendor == "sqlite")  # a server scans so small a table
+@SMALL
 def test_it_reads_by_the_index(reader: Client) -> None:
-    make_long(2 * PART)
-    for sql in queries_of(reader, f"{url_of(LONG)}?from={PART + 1}-0"):
+    make_long(2 * trace_parts.PART)
+    for sql in queries_of(reader, f"{url_of(LONG)}?from={trace_parts.PART + 1}-0"):
         with connection.cursor() as cursor:
             cursor.execute(f"EXPLAIN QUERY PLAN {sql}")
             plan = [row[3] for row in cursor.fetchall()]
@@ -407,12 +455,13 @@ def test_it_reads_by_the_index(reader: Client) -> None:
 # Safety
 
 
+@SMALL
 def test_a_strict_content_security_policy_works(admin_client: Client) -> None:
     user = UserFactory.create()
-    make_long(2 * PART)
+    make_long(2 * trace_parts.PART)
     traces = [checkout_trace(user), failed_trace(user), login_trace(user)]
     addresses = [url_of(events[0].trace_id) for events in traces]
-    for address in (*addresses, f"{url_of(LONG)}?from={PART}-0"):
+    for address in (*addresses, f"{url_of(LONG)}?from={trace_parts.PART}-0"):
         Markup(text_of(admin_client, address)).keeps_to_a_strict_policy()
 
 
@@ -437,9 +486,10 @@ def test_deep_nesting_does_not_break_the_page(reader: Client) -> None:
     assert events_on(text_of(reader, url_of(trace[0].trace_id))) == {each.pk for each in trace}
 
 
+@SMALL
 def test_numbers_in_addresses_and_pictures_know_no_language(settings: Any, reader: Client) -> None:
     settings.USE_THOUSAND_SEPARATOR = True
-    events = make_long(2 * PART)
+    events = make_long(2 * trace_parts.PART)
     SignalEvent.objects.filter(pk=events[3].pk).update(id=1234567)
     with translation.override("de"):
         response = reader.get(url_of(LONG), headers={"accept-language": "de"})
@@ -449,3 +499,40 @@ def test_numbers_in_addresses_and_pictures_know_no_language(settings: Any, reade
     for tag, attrs in page.found:
         if tag in ("rect", "circle", "line", "text"):
             assert not any("," in (value or "") for value in attrs.values())
+
+
+def test_each_unit_of_a_shared_trace_has_a_page_of_its_own(reader: Client) -> None:
+    made = {}
+    for number, name in enumerate(("ada", "bob"), 1):
+        steps: list[Any] = [
+            (0, "request_started", PLAIN),
+            (1, "post_save", {}),
+            (1, "post_save", {}),
+        ]
+        shared = {"trace_id": LONG, "span_id": f"{number:016x}", "actor": name, "actor_pk": number}
+        made[name] = trace_of(*steps, **shared, origin_name=f"GET /{name}/")
+        SignalTrace.objects.create(
+            recorder=uuid.uuid4(), trace_id=LONG, span_id=f"{number:016x}", origin="request",
+            origin_name=f"GET /{name}/", actor=name, actor_pk=number, duration=timedelta(0),
+            started_at=made[name][0].occurred_at, ended_at=made[name][-1].occurred_at,
+            firings=3, changes=2, errors=0, rolled_back=0,
+        )  # fmt: skip
+    whole = text_of(reader, url_of(LONG))
+    assert events_on(whole) == {event.pk for events in made.values() for event in events}
+    listed = reader.get(reverse("admin:signals_demo_signalevent_requests")).content.decode()
+    for number, events in enumerate(made.values(), 1):
+        url = f"{url_of(LONG)}?unit={number:016x}"
+        assert f'href="{url}"' in whole
+        assert f'href="{url}"' in listed
+        text = text_of(reader, url)
+        assert events_on(text) == {event.pk for event in events}
+        assert f"?inits=hidden&amp;unit={number:016x}" not in text
+    assert reader.get(f"{url_of(LONG)}?unit=junk").status_code == 404
+    assert reader.get(f"{url_of(LONG)}?unit={7:016x}").status_code == 404
+
+
+def test_the_status_is_told_where_a_signal_tells_it(reader: Client) -> None:
+    for trace, status in ((failed_trace(), "500"), (checkout_trace(), "")):
+        text = reader.get(f"{LIST}traces/{trace[0].trace_id}/").content.decode()
+        assert bool(status) == ("HTTP status" in text)
+        assert bool(status) == ('class="signals-failed">500<' in text)

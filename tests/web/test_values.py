@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from signals_demo.web.values import Value, literal
+from signals_demo.models import SignalEvent
+from signals_demo.web.values import Value, arguments, changes, literal
 
 
 @pytest.mark.parametrize(
@@ -40,3 +41,26 @@ def test_values_nested_without_end_are_cut_off() -> None:
     while laid_out.parts:
         levels, laid_out = levels + 1, laid_out.parts[0][1]
     assert levels == 6
+
+
+def test_old_values_that_are_unknown_are_said_to_be() -> None:
+    event = SignalEvent(
+        signal="post_save",
+        changes={"copies": [1, 2]},
+        arguments={"created": False, "old_values": "unknown", "new_values": {"title": "unknown"}},
+    )
+    known, written = changes(event)
+    assert (known.kind, written.kind) == ("changed", "written")
+    assert (written.old_text, written.new_text) == ("unknown", "'unknown'")
+    assert "<del>unknown</del>" in written.in_short
+    assert "<ins>&#x27;unknown&#x27;</ins>" in written.in_short
+    assert "not known" in str(written.kind_label)
+    assert all(argument.meaning for argument in arguments(event))
+    event.changes = {}
+    assert [change.field for change in changes(event)] == ["title"]
+
+
+@pytest.mark.parametrize("values", [None, 3, [], "x"])
+def test_arguments_of_another_kind_are_no_values(values: Any) -> None:
+    found = {"old_values": "unknown", "new_values": values}
+    assert changes(SignalEvent(signal="post_save", arguments=found)) == []

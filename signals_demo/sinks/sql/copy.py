@@ -5,15 +5,15 @@ from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from signals_demo.conf import config
 from signals_demo.events import Row
+from signals_demo.rollups.driver_values import adapt_span, adapt_trace
 from signals_demo.rollups.tables import table
 from signals_demo.sinks.base import Session
 
 
-def can_copy(connection: BaseDatabaseWrapper) -> bool:
+def can_copy(connection: BaseDatabaseWrapper, session: Session) -> bool:
     """Return whether COPY works here: with psycopg 3, outside the project's transactions."""
-    if connection.vendor != "postgresql" or config().inline:
+    if connection.vendor != "postgresql" or session.is_callers:
         return False
     return bool(_driver(connection).__name__ == "psycopg")
 
@@ -28,7 +28,9 @@ def copy(connection: BaseDatabaseWrapper, rows: Sequence[Row], session: Session)
         for some in session.portions(rows):
             with cursor.copy(sql) as stream:
                 for row in session.steps(some):
-                    stream.write_row(row)
+                    stream.write_row(
+                        (*row[:5], adapt_trace(row.trace_id), adapt_span(row.span_id), *row[7:])
+                    )
 
 
 def _driver(connection: Any) -> Any:

@@ -1,24 +1,24 @@
-"""What an error of the database means: refused, locked, or no table."""
+"""What an error of the database means: locked, or no table. `division` finds out the rest."""
 
 from django.db import DatabaseError, DataError, IntegrityError
 
-# What the database or its driver raises for a value, however often it comes.
+from signals_demo.sinks.base import NotReady
+
+# What the database or its driver raises for a value; of other errors it is not certain.
 REFUSALS = (DataError, IntegrityError, ValueError, TypeError, OverflowError)
 
-# PostgreSQL's codes, and MariaDB's. RAISE and SIGNAL are what triggers use.
-_RAISE, _SIGNAL = "P0001", (1644,)
+# PostgreSQL's code, and MariaDB's.
 _NO_TABLE, _NO_SUCH_TABLE = "42P01", (1146,)
 _SQLITE_BUSY, _SQLITE_LOCKED = 5, 6
+
+
+class MissingTable(NotReady):
+    """A table does not exist yet, as far as the error says."""
 
 
 def is_missing_table(error: DatabaseError) -> bool:
     """Return whether a table is missing, by the error alone: by now it may be there."""
     return _has_code(error, _NO_TABLE, _NO_SUCH_TABLE) or "no such table" in str(error)
-
-
-def is_refusal(error: Exception) -> bool:
-    """Return whether it is about the row: its value, a constraint, or a trigger that raises."""
-    return isinstance(error, REFUSALS) or _has_code(error, _RAISE, _SIGNAL)
 
 
 def is_locked(error: DatabaseError) -> bool:

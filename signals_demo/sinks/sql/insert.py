@@ -10,11 +10,17 @@ from uuid import UUID
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from signals_demo.events import Row
-from signals_demo.rollups.driver_values import adapt_duration, adapt_uuid, datetime_adapter
+from signals_demo.rollups.driver_values import (
+    adapt_duration,
+    adapt_span,
+    adapt_trace,
+    adapt_uuid,
+    datetime_adapter,
+)
 from signals_demo.rollups.tables import table
 from signals_demo.sinks.base import Session
 
-ROWS_AT_ONCE = 100  # 2,300 values: any SQLite takes them in one statement
+ROWS_AT_ONCE = 100  # 2,400 values: any SQLite takes them in one statement
 
 Values = tuple[Any, ...]
 
@@ -23,17 +29,24 @@ def insert(connection: BaseDatabaseWrapper, rows: Sequence[Row], session: Sessio
     """Insert rows, except those that are there."""
     adapt = _adapter(connection)
     sql = partial(_sql, table("signalevent"), connection.vendor, connection.ops.quote_name)
-    if connection.vendor != "sqlite":
+    if connection.vendor == "mysql":  # whose driver makes long statements of it
         with closing(connection.create_cursor()) as cursor:
             for some in session.portions(rows):
                 cursor.executemany(sql(1), list(map(adapt, some)))
         return
     # SQLite's driver takes the interpreter's lock back after each statement, and a busy project
     # makes it wait for that: so few statements. Not on Django's cursor, which rewrites each one.
-    with closing(connection.connection.cursor()) as cursor:
-        for start in range(0, len(rows), ROWS_AT_ONCE):
-            some = rows[start : start + ROWS_AT_ONCE]
-            cursor.execute(sql(len(some)), tuple(chain.from_iterable(map(adapt, some))))
+    is_sqlite = connection.vendor == "sqlite"
+    with closing(
+        connection.connection.cursor() if is_sqlite else connection.create_cursor()
+    ) as cursor:
+        for portion in [rows] if is_sqlite else session.portions(rows):
+            for start in range(0, len(portion), ROWS_AT_ONCE):
+                some = portion[start : start + ROWS_AT_ONCE]
+                cursor.execute(sql(len(some)), tuple(chain.from_iterable(map(adapt, some))))
+        if is_sqlite:
+            last = cursor.lastrowid or 0
+            session.note_keys(last - len(rows) + 1, last)
 
 
 def any_stored(connection: BaseDatabaseWrapper, rows: Sequence[Row]) -> bool:
@@ -78,8 +91,8 @@ def _adapter(connection: BaseDatabaseWrapper) -> Callable[[Row], Values]:
             recorder, known = adapt_uuid(connection, row.recorder), row.recorder
         duration = row.duration if is_native else adapt_duration(connection, row.duration)
         return (
-            recorder, row.sequence, adapt_datetime(row.occurred_at), *row[3:9], duration,
-            *row[10:],
+            recorder, row.sequence, adapt_datetime(row.occurred_at), *row[3:5],
+            adapt_trace(row.trace_id), adapt_span(row.span_id), *row[7:10], duration, *row[11:],
         )  # fmt: skip
 
     return adapt

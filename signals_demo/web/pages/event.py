@@ -55,10 +55,10 @@ def _trace_around(event: SignalEvent) -> dict[str, Any]:
 
 def _neighbours(event: SignalEvent) -> tuple[list[SignalEvent], list[SignalEvent]]:
     """Return the events before one and those after it, the nearest first, and one too many."""
-    trace = SignalEvent.objects.filter(trace_id=event.trace_id)
+    unit = SignalEvent.objects.filter(trace_id=event.trace_id, span_id=event.span_id)
     here = AS_FIRED.of(event)
     before, after = (
-        list(trace.filter(order.after(here)).order_by(*order.fields)[: NEIGHBOURS + 1])
+        list(unit.filter(order.after(here)).order_by(*order.fields)[: NEIGHBOURS + 1])
         for order in (AS_FIRED.reversed(), AS_FIRED)
     )
     return before, after

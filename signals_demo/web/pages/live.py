@@ -91,14 +91,14 @@ def _latest(
 
 
 def _of_events(log: LogAdmin, events: Iterable[SignalEvent]) -> dict[str, Any]:
-    """Return what the template of events needs: by trace, the latest trace first."""
-    traces: dict[str, list[EventNode]] = {}
+    """Return what the template of events needs: by unit of work, the latest first."""
+    units: dict[tuple[str, str], list[EventNode]] = {}
     for event in events:
-        traces.setdefault(event.trace_id, []).append(EventNode(event))
+        units.setdefault((event.trace_id, event.span_id), []).append(EventNode(event))
     return {
         "is_fresh": False,
         "is_part": False,
-        "traces": list(reversed(traces.values())),
+        "traces": list(reversed(units.values())),
         "list_url": log.url_of(LIST),
         "event_url_name": f"{log.admin_site.name}:{full_name(EVENT)}",
         "trace_url_name": f"{log.admin_site.name}:{full_name('trace')}",

@@ -1,20 +1,21 @@
 """What fired lately and what went wrong, at a glance; everything leads to the rows behind it."""
 
+from contextlib import suppress
 from typing import Any
 
-from django.db import connections
+from django.db import DatabaseError, connections
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from signals_demo.conf import config
-from signals_demo.delivery.health import EVENTS_LOST, health
+from signals_demo.catalog import EVENTS_LOST
+from signals_demo.delivery.health import health
 from signals_demo.models import SignalEvent
 from signals_demo.query.filters import SPANS
 from signals_demo.query.parsing import Period
 from signals_demo.query.statistics import by_hour, by_minute, failures_since
-from signals_demo.rollups.hours import HourlySums
+from signals_demo.rollups.hours import HourlySums, catch_up, last_key, summed_up_to
 from signals_demo.web.base_page import LogAdmin, render
 from signals_demo.web.chart import LENGTHS, Chart, edges_of
 from signals_demo.web.links import PeriodLinks
@@ -22,7 +23,10 @@ from signals_demo.web.rankings import Rankings
 
 USUAL = "24h"
 
-# In the mode "inline" no worker thread adds up.
+MANY = 20_000  # events not in the sums yet, for which it is worth to add some up first
+BUDGET = 1.0  # seconds that this takes
+
+# After an import on a quiet site no worker thread adds up.
 _sums = HourlySums()
 
 
@@ -31,8 +35,7 @@ def view(log: LogAdmin, request: HttpRequest) -> HttpResponse:
     span = request.GET.get("time", USUAL)
     if span not in LENGTHS:
         raise Http404(gettext("There is no such overview."))
-    if config().inline:
-        _sums.advance(connections[SignalEvent.objects.db])
+    _catch_up()
     return render(
         log,
         request,
@@ -44,6 +47,15 @@ def view(log: LogAdmin, request: HttpRequest) -> HttpResponse:
             {"label": SPANS[key], "url": f"?time={key}", "current": key == span} for key in LENGTHS
         ],
     )
+
+
+def _catch_up() -> None:
+    """Add to the sums what is certain; the rest is read one by one."""
+    connection = connections[SignalEvent.objects.db]
+    with suppress(DatabaseError):  # it may be locked, or read only
+        if last_key(connection) - summed_up_to(connection) > MANY:
+            catch_up(connection, BUDGET)
+            _sums.advance(connection)
 
 
 class Overview:

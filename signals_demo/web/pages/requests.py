@@ -13,6 +13,7 @@ from signals_demo.query.filters import SPANS
 from signals_demo.query.keyset import NotACursor
 from signals_demo.query.parsing import NotUnderstood, period
 from signals_demo.query.traces import KINDS, ORDERS, PARAMETERS, TraceSelection
+from signals_demo.web.actors import name_keys
 from signals_demo.web.base_page import LogAdmin, render
 from signals_demo.web.links import Links
 from signals_demo.web.times import in_short, in_words
@@ -28,7 +29,7 @@ def view(log: LogAdmin, request: HttpRequest) -> HttpResponse:
         log,
         request,
         "admin/signals_demo/requests.html",
-        _("Requests and other traces"),
+        _("Requests, commands and tasks"),
         lines=lines(page.traces, log.links),
         wanted=wanted,
         period=_period(wanted),
@@ -94,11 +95,12 @@ class TraceLine:
 
 def lines(traces: list[SignalTrace], links: Links) -> list[TraceLine]:
     """Return traces as the lines of a list."""
+    name_keys(traces)
     longest = max((trace.duration for trace in traces), default=timedelta())
     return [
         TraceLine(
             trace,
-            links.trace(trace),
+            links.unit(trace),
             links.person(trace),
             round(trace.duration / longest * LONGEST_BAR) if longest else 0,
         )

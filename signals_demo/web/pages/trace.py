@@ -1,5 +1,6 @@
 """The page of a trace: one request, command, task or block, in its order and over time."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,32 +13,36 @@ from signals_demo.models import SignalEvent
 from signals_demo.query import trace_parts
 from signals_demo.query.keyset import AS_FIRED, Cursor, NotACursor
 from signals_demo.query.parsing import trace_id_in
-from signals_demo.query.trace_parts import OVERVIEW, START, Part
+from signals_demo.query.trace_parts import OVERVIEW, START, Part, Whole
+from signals_demo.query.traces import units_of
 from signals_demo.web.base_page import EVENT, LIST, LogAdmin, render
-from signals_demo.web.links import FROM_VAR
+from signals_demo.web.links import FROM_VAR, UNIT_VAR
 from signals_demo.web.trace_links import HIDDEN, INITS_VAR, TraceLinks
 from signals_demo.web.trace_rows import Repeats, RowBuilder, TraceRow, spans_of
 from signals_demo.web.trace_summary import TraceSummary
 from signals_demo.web.tree import tree_of_pairs
 from signals_demo.web.waterfall import Scale, Span
 
+_SPAN_ID = re.compile("[0-7][0-9a-f]{15}")
+
 
 def view(log: LogAdmin, request: HttpRequest, trace_id: str) -> HttpResponse:
     """Show a trace, or say that nothing is recorded of it."""
     known = trace_id_in(trace_id)
-    glances, is_partial = trace_parts.overview(known) if known else ([], False)
+    whole = Whole(known, _span_id(request))
+    glances, is_partial = trace_parts.overview(whole) if known else ([], False)
     if not glances:
         return unknown(log, request, trace_id)
     with_inits = request.GET.get(INITS_VAR) != HIDDEN
-    part = trace_parts.read(known, _start(request), with_inits=with_inits)
+    part = trace_parts.read(whole, _start(request), with_inits=with_inits)
     if not part.events and part.previous:
         raise _no_part()
     # Between one query and the next, all of it may have been deleted.
-    found = part.events or list(SignalEvent.objects.in_trace(known)[:1])
+    found = part.events or list(whole.events()[:1])
     if not found:
         return unknown(log, request, trace_id)
     summary = TraceSummary(glances, is_partial)
-    picture = Picture.of(known, part, summary, _addresses(log))
+    picture = Picture.of(whole, part, summary, _addresses(log))
     lead = _lead(found)
     return render(
         log,
@@ -51,7 +56,10 @@ def view(log: LogAdmin, request: HttpRequest, trace_id: str) -> HttpResponse:
         picture=picture,
         part=part,
         limit=OVERVIEW,
-        links=TraceLinks(log.url_of("trace", known), part, summary, with_inits),
+        links=TraceLinks(log.url_of("trace", known), part, summary, with_inits, whole.span_id),
+        whole=whole,
+        units=[(log.links.unit(unit), unit) for unit in units_of(known)],
+        whole_url=log.url_of("trace", known),
         download_url=log.url_of("trace_download", known),
         as_list_url=f"{log.url_of(LIST)}?{urlencode({'q': known})}",
     )
@@ -63,6 +71,13 @@ def _start(request: HttpRequest) -> Cursor:
         return START if text is None else AS_FIRED.read(text)
     except NotACursor as error:
         raise _no_part() from error
+
+
+def _span_id(request: HttpRequest) -> str:
+    text = request.GET.get(UNIT_VAR, "")
+    if text and not _SPAN_ID.fullmatch(text):
+        raise Http404(gettext("There is no such unit of work."))
+    return text
 
 
 def _no_part() -> Http404:
@@ -105,12 +120,12 @@ class Picture:
 
     @classmethod
     def of(
-        cls, trace_id: str, part: Part, summary: TraceSummary, address: Callable[[int], str]
+        cls, whole: Whole, part: Part, summary: TraceSummary, address: Callable[[int], str]
     ) -> "Picture":
         """Return the picture of a part, with the rows of the pairs that go on around it."""
         around = []
         if part.events and (part.previous or part.next):
-            around = trace_parts.around(trace_id, part.events, summary.glances)
+            around = trace_parts.around(whole, part.events, summary.glances)
         keys = frozenset(event.pk for event in around)
         units = [tree_of_pairs(unit) for unit in _units([*part.events, *around])]
         own = [Span(event.occurred_at) for event in part.events] or [summary.span]
@@ -123,6 +138,5 @@ class Picture:
 def _units(events: Sequence[SignalEvent]) -> list[list[SignalEvent]]:
     units: dict[tuple[Any, ...], list[SignalEvent]] = {}
     for event in sorted(events, key=AS_FIRED.of):
-        key = (event.recorder, event.origin, event.origin_name)
-        units.setdefault(key, []).append(event)
+        units.setdefault((event.recorder, event.span_id), []).append(event)
     return sorted(units.values(), key=lambda unit: unit[0].occurred_at)

@@ -17,7 +17,7 @@ AT_A_TIME = 500
 def view(log: LogAdmin, request: HttpRequest, trace_id: str) -> HttpResponseBase:
     """Send a trace as a file, so many events at a time."""
     known = trace_id_in(trace_id)
-    chunks = iter(trace_parts.chunks(known, AT_A_TIME))
+    chunks = iter(trace_parts.chunks(trace_parts.Whole(known), AT_A_TIME))
     first = next(chunks) if known else []
     if not first:
         return trace.unknown(log, request, trace_id)

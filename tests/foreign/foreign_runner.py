@@ -1,11 +1,14 @@
-"""Runs Django's own tests and writes down how each one ended."""
+"""Runs the tests of others and writes down how each one ended."""
 
 import json
 import logging
+import shutil
+from pathlib import Path
 from typing import Any
 from unittest import TextTestResult
 
 from django.conf import settings
+from django.db import connections
 from django.test.runner import DiscoverRunner
 
 SEVERITY = ("passed", "skipped", "expected failure", "unexpected success", "failed")
@@ -72,6 +75,17 @@ class Runner(DiscoverRunner):
         wanted: dict[str, bool] = super().get_databases(suite)
         wanted.pop("events", None)
         return wanted
+
+    def setup_databases(self, **kwargs: Any) -> Any:
+        """Make them, and put one in the place of that of the events, which outlives the tests."""
+        made = super().setup_databases(**kwargs)
+        events = connections["events"].settings_dict
+        if Path(events["NAME"]).exists():
+            shutil.copy(events["NAME"], settings.WORK / "events.sqlite3")
+        events["NAME"] = str(settings.WORK / "events.sqlite3")
+        # No test of `databases = "__all__"` empties a mirror.
+        events["TEST"]["MIRROR"] = "default"
+        return made
 
 
 # What the recorder logs.

@@ -1,18 +1,18 @@
-"""Run Django's own tests with and without this app, and tell which of them end differently.
+"""Run the tests of Django or a package with and without this app, and tell which end differently.
 
-`python tests/djangos/suite.py` with the Python of an environment that has Django and this app.
+`python -m tests.foreign.suite` with the Python of an environment that has Django and this app.
 The differences that cannot be avoided are listed in expected.toml, each with its reason; any
 other makes the exit status 1.
 """
 
 import argparse
+import itertools
 import json
 import os
 import re
 import sqlite3
 import subprocess
 import sys
-import tarfile
 import tempfile
 import textwrap
 import time
@@ -25,11 +25,11 @@ from typing import NamedTuple
 import django
 
 import signals_demo
+from tests.foreign.packages import PACKAGES, Package
 
 HERE = Path(__file__).resolve().parent
-SOURCES = HERE.parent.parent / ".djangos"
 DOCS = HERE.parent.parent / "docs" / "compatibility.md"
-BEGIN = "<!-- Written by `python tests/djangos/suite.py --docs`. -->"
+BEGIN = "<!-- Written by `python -m tests.foreign.suite --docs`. -->"
 END = "<!-- The end of the list. -->"
 LIMIT = 3600  # seconds for one run
 
@@ -37,19 +37,6 @@ MODES = {
     "installed": "the app installed, STRICT",
     "recording": "the same with RECORD_TESTS, events in a database of their own",
 }
-
-# The parts of Django that signals go through, and those that peek into what we touch: connections,
-# transactions, `_state`, pickles, threads.
-QUICK = """
-    asgi async auth_tests.test_auth_backends auth_tests.test_middleware auth_tests.test_models
-    auth_tests.test_signals backends basic bulk_create composite_pk defer delete delete_regress
-    dispatch fixtures force_insert_update generic_relations handlers m2m_regress m2m_signals
-    m2m_through m2m_through_regress many_to_many migrate_signals model_inheritance
-    model_inheritance_regress model_regress multiple_database prefetch_related
-    proxy_model_inheritance proxy_models requests_tests save_delete_hooks select_for_update
-    servers sessions_tests signals tasks test_client test_client_regress test_utils
-    transaction_hooks transactions update_only_fields wsgi
-""".split()
 
 # In a traceback: a file of the installed package, in any of its folders.
 OWN_LINE = re.compile(rf'{re.escape(str(Path(signals_demo.__file__).parent))}[/\\][^"]*\.py"')
@@ -79,31 +66,16 @@ class Difference(NamedTuple):
         return f"{self.test}: {self.bare} without the app, {self.ours} with it\n{self.why}"
 
 
-def source_of(version: str) -> Path:
-    """Return the unpacked source distribution of a Django, fetched if it is not there yet."""
-    folder = SOURCES / f"django-{version}"
-    if not folder.exists():
-        with tempfile.TemporaryDirectory() as download:
-            subprocess.run(
-                [
-                    sys.executable, "-m", "pip", "download", "--quiet", "--no-deps",
-                    "--no-binary", "django", "--dest", download, f"Django=={version}",
-                ],
-                check=True,
-            )  # fmt: skip
-            (archive,) = Path(download).glob("*.tar.gz")
-            with tarfile.open(archive) as tar:
-                tar.extractall(SOURCES, filter="data")
-    return folder
-
-
 class Suite:
-    """Django's tests of one version, or those of them that `labels` name."""
+    """The tests of one package, or those of them that `labels` name."""
 
-    def __init__(self, folder: Path, labels: Sequence[str], parallel: int) -> None:
-        self.tests = source_of(django.get_version()) / "tests"
+    def __init__(
+        self, package: Package, folder: Path, labels: Sequence[str], parallel: int
+    ) -> None:
+        self.package = package
+        self.tests = package.source / package.folder
         self.folder = folder
-        self.labels = [name for name in labels if (self.tests / name.split(".")[0]).exists()]
+        self.labels = [name for name in labels if package.has(name)]
         self.parallel = parallel
 
     def run(self, mode: str, labels: Sequence[str] | None = None) -> "Run":
@@ -114,26 +86,31 @@ class Suite:
         printed = self._run(mode, labels, work)
         written = work / "outcomes.json"
         if not written.exists():
-            sys.exit(f"{printed}\nDjango's tests did not come to an end ({mode}).")
+            sys.exit(f"{printed}\nThe tests did not come to an end ({mode}).")
         outcomes: Outcomes = json.loads(written.read_text(encoding="utf-8"))
         print(f"{mode}: {len(outcomes):,} tests, {time.monotonic() - began:.0f}s", flush=True)
         return Run(mode, outcomes, work)
 
     def _run(self, mode: str, labels: Sequence[str], work: Path) -> str:
-        settings = "--settings=djangos_settings"
+        settings = "--settings=foreign_settings"
         if mode == "recording":
             migrate = ["-m", "django", "migrate", "signals_demo", "--database=events", settings]
             self._python(mode, work, *migrate).check_returncode()
         parallel = f"--parallel={self.parallel}"
         return self._python(
-            mode, work, "runtests.py", settings, "--noinput", parallel, *labels
+            mode, work, *self.package.runner, settings, "--noinput", parallel, *labels
         ).stdout
 
     def _python(
         self, mode: str, work: Path, *arguments: str
     ) -> "subprocess.CompletedProcess[str]":
-        path = os.pathsep.join(filter(None, [str(HERE), os.environ.get("PYTHONPATH")]))
-        own = {"DJANGOS_MODE": mode, "DJANGOS_WORK": str(work), "PYTHONPATH": path}
+        path = [str(HERE), *self.package.path, os.environ.get("PYTHONPATH", "")]
+        own = {
+            "FOREIGN_MODE": mode,
+            "FOREIGN_WORK": str(work),
+            "FOREIGN_SETTINGS": self.package.settings,
+            "PYTHONPATH": os.pathsep.join(filter(None, path)),
+        }
         return subprocess.run(
             [sys.executable, *arguments],
             cwd=self.tests,
@@ -165,15 +142,14 @@ class Run(NamedTuple):
         text = written.read_text(encoding="utf-8") if written.exists() else ""
         return text if self.mode == "recording" or "could not be recorded" in text else ""
 
-    @property
-    def events(self) -> str:
-        """Return how many events were stored, and how many numbers are missing."""
+    def stored(self) -> tuple[int, str]:
+        """Return how many events were stored, and a line that also says how many are missing."""
         with closing(sqlite3.connect(self.work / "events.sqlite3")) as database:
             rows = database.execute(
                 "SELECT COUNT(*), MAX(sequence) FROM signals_demo_signalevent GROUP BY recorder"
             ).fetchall()
         kept, sent = sum(row[0] for row in rows), sum(row[1] for row in rows)
-        return f"{kept:,} events of {len(rows)} processes stored, {sent - kept:,} missing"
+        return kept, f"{kept:,} events of {len(rows)} processes stored, {sent - kept:,} missing"
 
 
 def differences(bare: Run, ours: Run) -> dict[str, Difference]:
@@ -188,8 +164,9 @@ def differences(bare: Run, ours: Run) -> dict[str, Difference]:
 
 
 class Expected(NamedTuple):
-    """Tests that cannot but differ, for one reason."""
+    """Tests of a package that cannot but differ, for one reason."""
 
+    package: str
     reason: str
     tests: list[str]
     modes: list[str]
@@ -199,19 +176,21 @@ def expected() -> list[Expected]:
     """Return the differences that cannot be avoided, in the order of the file."""
     entries = tomllib.loads((HERE / "expected.toml").read_text(encoding="utf-8"))["difference"]
     return [
-        Expected(one["reason"], one["tests"], one.get("modes", list(MODES))) for one in entries
+        Expected(one["package"], one["reason"], one["tests"], one.get("modes", list(MODES)))
+        for one in entries
     ]
 
 
-def excused(mode: str) -> set[str]:
-    """Return the names of the tests that may differ in this mode."""
-    return {test for one in expected() if mode in one.modes for test in one.tests}
+def excused(package: str, mode: str) -> set[str]:
+    """Return the names of the tests of a package that may differ in this mode."""
+    listed = [one for one in expected() if one.package == package and mode in one.modes]
+    return {test for one in listed for test in one.tests}
 
 
 def judge(suite: Suite, bare: Run, ours: Run) -> bool:
     """Print what differs; return whether all of it had to be expected."""
     found = differences(bare, ours)
-    allowed = excused(ours.mode)
+    allowed = excused(suite.package.name, ours.mode)
     wrong = {name: one for name, one in found.items() if one.is_our_fault or name not in allowed}
     if wrong:
         wrong = steady(suite, ours.mode, wrong)
@@ -223,15 +202,18 @@ def judge(suite: Suite, bare: Run, ours: Run) -> bool:
     if ours.log:
         print(f"\nThe recorder logged:\n{ours.log}")
     print(f"{ours.mode}: {len(found)} tests differ, {len(wrong)} of them unexpectedly")
+    is_idle = False
     if ours.mode == "recording":
-        print(f"{ours.mode}: {ours.events}")
-    return not (wrong or alike or ours.log)
+        kept, line = ours.stored()
+        print(f"{ours.mode}: {line}")
+        is_idle = kept < len(ours.outcomes)  # it would have found nothing
+    return not (wrong or alike or ours.log or is_idle)
 
 
 def steady(suite: Suite, mode: str, wrong: dict[str, Difference]) -> dict[str, Difference]:
     """Return the differences that come again when their parts are run once more.
 
-    Some of Django's tests measure time, and fail now and then on a busy machine.
+    Some tests measure time, and fail now and then on a busy machine.
     """
     parts = sorted({one.part for one in wrong.values()})
     again = differences(suite.run("bare", parts), suite.run(mode, parts))
@@ -243,11 +225,13 @@ def steady(suite: Suite, mode: str, wrong: dict[str, Difference]) -> dict[str, D
 def listed() -> str:
     """Return the list of differences as docs/compatibility.md shows it."""
     parts = []
-    for one in expected():
-        only = "" if one.modes == list(MODES) else f" Only in `{'`, `'.join(one.modes)}`."
-        reason = textwrap.fill(f"{one.reason.strip()}{only}", 100, break_on_hyphens=False)
-        tests = "\n".join(one.tests)
-        parts.append(f"{reason}\n\n```text\n{tests}\n```\n")
+    for package, entries in itertools.groupby(expected(), lambda one: one.package):
+        parts.append(f"### {package}\n")
+        for one in entries:
+            only = "" if one.modes == list(MODES) else f" Only in `{'`, `'.join(one.modes)}`."
+            reason = textwrap.fill(f"{one.reason.strip()}{only}", 100, break_on_hyphens=False)
+            tests = "\n".join(one.tests)
+            parts.append(f"{reason}\n\n```text\n{tests}\n```\n")
     return "\n".join(parts)
 
 
@@ -260,7 +244,8 @@ def page() -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("labels", nargs="*", help="Django's tests to run; otherwise --parts")
+    parser.add_argument("labels", nargs="*", help="the tests to run; otherwise --parts")
+    parser.add_argument("--package", choices=PACKAGES, default="django")
     parser.add_argument("--parts", choices=["quick", "all"], default="quick")
     parser.add_argument("--mode", choices=MODES, action="append", help="default: both")
     parser.add_argument("--parallel", type=int, default=1, help="processes of each run")
@@ -269,10 +254,12 @@ def main() -> int:
     if options.docs:
         DOCS.write_text(page(), encoding="utf-8")
         return 0
-    labels = options.labels or ([] if options.parts == "all" else QUICK)
+    package = PACKAGES[options.package]
+    labels = options.labels or ([] if options.parts == "all" else package.labels)
     print(f"Python {sys.version.split()[0]}, Django {django.get_version()}", flush=True)
+    print(f"The tests of {package.name} {package.version}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
-        suite = Suite(Path(folder), labels, options.parallel)
+        suite = Suite(package, Path(folder), labels, options.parallel)
         bare = suite.run("bare")
         verdicts = [judge(suite, bare, suite.run(mode)) for mode in options.mode or MODES]
     return 0 if all(verdicts) else 1

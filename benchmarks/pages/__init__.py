@@ -1,0 +1,1 @@
+"""What recording costs real pages: `python -m benchmarks.pages`."""
