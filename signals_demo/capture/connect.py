@@ -152,6 +152,7 @@ def connect() -> None:
     """Connect everything that the configuration asks for. Calling it again changes nothing."""
     _put_back()
     if not config().enabled:
+        transactions.note_gap()
         return
     transactions.install()
     levels.look_for_schemas()
@@ -225,13 +226,14 @@ def disconnect() -> None:
             signal.disconnect(sender=model, dispatch_uid=_FIRST)
         model._meta.__dict__.pop(_OWNER, None)
     _connected_models.clear()
-    transactions.uninstall()
-    async_receivers.uninstall()
-    awaited.uninstall()
-    fast_delete.uninstall()
-    test_databases.uninstall()
-    celery.leave()
+    # In reverse order: what was wrapped twice is unwrapped the other way round.
     bulk_writes.uninstall()
+    celery.leave()
+    test_databases.uninstall()
+    fast_delete.uninstall()
+    awaited.uninstall()
+    async_receivers.uninstall()
+    transactions.uninstall()
 
 
 # In a test run that wants no events at the time, receivers are taken out of their signals: Django

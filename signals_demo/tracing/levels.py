@@ -1,6 +1,7 @@
 """The transaction and the savepoints that are open on a connection, and their outcomes."""
 
 from collections.abc import Callable
+from itertools import count
 
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -17,7 +18,9 @@ on_begin: list[Hook] = []
 on_end: list[Hook] = []
 """What to call when none is open on a connection any more."""
 
-_NAME = "_signals_demo_levels"
+_watches = count(1)
+_name = "_signals_demo_levels_0"
+"""Where a connection keeps its levels."""
 ALWAYS_OPEN = "_signals_demo_always_open"
 RAN = "_signals_demo_ran"  # whether a statement has, since the transaction began
 uses_schemas = False
@@ -43,11 +46,20 @@ class Level:
 Levels = list[Level]
 
 
+def forget_all() -> None:
+    """Forget what was open on each connection, also on those of other threads.
+
+    It may have ended while nobody watched.
+    """
+    global _name
+    _name = f"_signals_demo_levels_{next(_watches)}"
+
+
 def levels_of(connection: BaseDatabaseWrapper) -> Levels:
     """Return the transaction and its savepoints, the outermost first; nothing in autocommit."""
-    levels: Levels | None = connection.__dict__.get(_NAME)
+    levels: Levels | None = connection.__dict__.get(_name)
     if levels is None:
-        levels = connection.__dict__[_NAME] = []
+        levels = connection.__dict__[_name] = []
         if connection.in_atomic_block:  # which began before we watched
             sids = [sid for sid in connection.savepoint_ids if sid]
             levels.extend(map(Level, (None, *sids)))
@@ -69,7 +81,7 @@ def outcome_on(connection: BaseDatabaseWrapper | None) -> TransactionOutcome | N
     """Return the outcome of a change made now, or None in autocommit mode: it is its own."""
     if connection is None:
         return None
-    known = connection.__dict__.get(_NAME)
+    known = connection.__dict__.get(_name)
     if known and known[-1].outcome is not None:
         return known[-1].outcome  # type: ignore[no-any-return]
     is_open = known or connection.in_atomic_block
@@ -149,7 +161,7 @@ def lose(connection: BaseDatabaseWrapper) -> None:
 
 def has_outcomes(connection: BaseDatabaseWrapper) -> bool:
     """Return whether anything was recorded in the transaction that is open."""
-    return any(level.outcome is not None for level in connection.__dict__.get(_NAME) or ())
+    return any(level.outcome is not None for level in connection.__dict__.get(_name) or ())
 
 
 def _from(levels: Levels, sid: str) -> int:

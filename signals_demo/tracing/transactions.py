@@ -164,9 +164,15 @@ _patches = [
     Patch(CursorWrapper, "_execute", _wrap_execute, may_stay=True),
 ]
 
+_has_gap = False
+
 
 def install() -> None:
     """Begin to watch transactions. Calling it again changes nothing."""
+    global _has_gap
+    if _has_gap:
+        _has_gap = False
+        levels.forget_all()
     for patch in _patches:
         patch.install()
 
@@ -175,3 +181,9 @@ def uninstall() -> None:
     """Stop watching transactions."""
     for patch in _patches:
         patch.uninstall()
+
+
+def note_gap() -> None:
+    """Note that nobody watches for a while, so that what is open now may end unseen."""
+    global _has_gap
+    _has_gap = True

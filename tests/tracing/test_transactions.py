@@ -4,6 +4,7 @@ import gc
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context, copy_context
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from django.db import Error, IntegrityError, connection, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.utils import CursorWrapper
 from django.db.models.signals import post_save, pre_save
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, TestCase, override_settings
@@ -748,3 +750,33 @@ def test_turned_off_it_leaves_the_connection_its_own_methods() -> None:
             assert method.__module__ == "django.db.backends.base.base"
             assert not method.__globals__["__name__"].startswith("signals_demo")
     assert BaseDatabaseWrapper.commit.__globals__["__name__"].startswith("signals_demo")
+
+
+@pytest.mark.parametrize("begins_before", [True, False])
+def test_a_transaction_that_ends_while_it_is_turned_off_is_over(
+    begins_before: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On another thread, whose connection this one cannot look at."""
+    block = transaction.atomic()
+
+    def begin() -> None:
+        block.__enter__()
+        author("before")
+
+    def save() -> list[tuple[str, str]]:
+        with trace("unit") as unit:
+            author("after")
+        rows = saves(kept(unit))
+        connection.close()
+        return rows
+
+    covered = CursorWrapper._execute  # type: ignore[attr-defined]
+    monkeypatch.setattr(CursorWrapper, "_execute", lambda *args: covered(*args))
+    with recorded(SINKS=MEMORY), ThreadPoolExecutor(1) as thread:
+        if begins_before:
+            thread.submit(begin).result(10)
+        with recorded(ENABLED=False):
+            if not begins_before:
+                thread.submit(begin).result(10)
+            thread.submit(block.__exit__, None, None, None).result(10)
+        assert thread.submit(save).result(10) == COMMITTED
