@@ -23,6 +23,8 @@ from django.test import override_settings
 import signals_demo
 from signals_demo import flush
 from signals_demo.catalog.outcomes import COMMITTED
+from signals_demo.delivery.open_outcomes import Range
+from signals_demo.delivery.writer import writer
 from signals_demo.events import Event, Row
 from signals_demo.models import SignalEvent
 from signals_demo.serialize.text import encode
@@ -49,6 +51,15 @@ def kept(unit: Trace) -> list[Row]:
     assert flush(60)
     rows = [row for row in list(MemorySink.rows) if row.trace_id == unit.trace_id]
     return sorted(rows, key=lambda row: row.position)
+
+
+def left_open(*units: Trace) -> list[Range]:
+    """Return what is remembered of rows of these traces that are stored as open."""
+    traces = {unit.trace_id for unit in units}
+    found = [
+        each for _outcome, ranges in writer.pipeline.open_outcomes.ranges() for each in ranges
+    ]
+    return [each for each in found if each.trace_id in traces]
 
 
 def row_maker() -> Callable[..., Row]:

@@ -24,7 +24,7 @@ from signals_demo.delivery.writer import writer
 from signals_demo.models import SignalEvent, SignalTrace
 from signals_demo.tracing.trace import Trace
 from tests.delivery.controlled import CONTROLLED, Controlled, together
-from tests.recording import MEMORY, Boom, Project, kept, recorded, rolled_back, saves
+from tests.recording import MEMORY, Boom, Project, kept, left_open, recorded, rolled_back, saves
 
 
 @pytest.fixture
@@ -147,10 +147,10 @@ def test_with_transactions_by_hand(inline: None) -> None:
 
 
 def test_open_rows_are_not_remembered(inline: None) -> None:
-    with trace("unit"), transaction.atomic():
+    with trace("unit") as unit, transaction.atomic():
         for number in range(20):
             Author.objects.create(name=str(number))
-    assert not writer.pipeline.open_outcomes
+    assert not left_open(unit)
     assert not writer.inline.held
 
 

@@ -28,6 +28,7 @@ from tests.recording import (
     Boom,
     Project,
     kept,
+    left_open,
     outcomes,
     recorded,
     rolled_back,
@@ -124,7 +125,7 @@ def test_a_signal_that_the_host_sends_by_hand_has_no_outcome() -> None:
         pre_save.send(Author, instance=Author())
         post_save.send(Author, instance=Author(), created=True)
     assert saves(stored(unit)) == [("pre_save", ""), ("post_save", "")]
-    assert not writer.pipeline.open_outcomes
+    assert not left_open(unit)
 
 
 def test_without_post_save_nobody_knows_how_a_save_in_autocommit_mode_ended() -> None:
@@ -138,7 +139,7 @@ def test_without_post_save_nobody_knows_how_a_save_in_autocommit_mode_ended() ->
             ("pre_save", "open"),
             ("pre_save", "committed"),
         ]
-    assert not writer.pipeline.open_outcomes
+    assert not left_open(unit)
 
 
 # Blocks
@@ -534,7 +535,7 @@ def test_a_thread_that_ends_with_a_failed_save_leaves_nothing_behind() -> None:
     assert flush()
     rows = SignalEvent.objects.filter(origin_name__startswith="thread failing")
     assert saves(rows) == FAILED * 3
-    assert not writer.pipeline.open_outcomes
+    assert not left_open(*units)
 
 
 @pytest.mark.processes
@@ -609,7 +610,7 @@ def test_rows_stored_as_open_are_corrected_on_commit(
             author("2")
             assert saves(look(unit)) == OPEN * 2
         assert saves(look(unit)) == COMMITTED * 2
-    assert not writer.pipeline.open_outcomes
+    assert not left_open(unit)
 
 
 def test_rows_stored_as_open_are_corrected_on_rollback(
@@ -677,12 +678,9 @@ def test_a_long_transaction_is_remembered_in_few_ranges() -> None:
                         one.save()
                 if number % 50 == 0:
                     assert flush()
-                    assert (
-                        sum(len(ranges) for _, ranges in writer.pipeline.open_outcomes.ranges())
-                        < 30
-                    )
+                    assert len(left_open(unit)) < 30
         assert set(saves(kept(unit))) == set(COMMITTED)
-    assert not writer.pipeline.open_outcomes
+    assert not left_open(unit)
 
 
 def test_two_requests_at_once_in_one_long_trace_are_told_apart() -> None:
