@@ -22,7 +22,7 @@ from signals_demo.web.base_page import LogAdmin, refused
 from signals_demo.web.change_list import EventList
 from signals_demo.web.columns import Columns
 from signals_demo.web.history_mixin import SignalHistoryMixin
-from signals_demo.web.list_filters import SIDEBAR
+from signals_demo.web.list_filters import SIDEBAR, VIEW_VAR
 from signals_demo.web.pages import EVENT_PAGE, PAGES
 from signals_demo.web.streaming import event_file
 
@@ -67,7 +67,7 @@ class SignalEventAdmin(LogAdmin):
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         """Return the columns of the list."""
-        return [*Columns(self.links).all]
+        return [*Columns(self.links).of_view(request.GET.get(VIEW_VAR, ""))]
 
     def get_list_display_links(
         self, request: HttpRequest, list_display: Sequence[Any]

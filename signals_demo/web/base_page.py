@@ -1,6 +1,6 @@
 """What the pages of the log have in common: their address, who may see them, their frame."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -29,6 +29,7 @@ from signals_demo.models import SignalEvent
 from signals_demo.query.isolated import isolated
 from signals_demo.tracing.api import suppress
 from signals_demo.web.links import Links
+from signals_demo.web.object_names import Reader, name_objects
 from signals_demo.web.static_files import are_collected
 from signals_demo.web.themes import is_djangos
 
@@ -101,6 +102,10 @@ class LogAdmin(EventModelAdmin):
     def links(self) -> Links:
         """Return the addresses of what events name."""
         return Links(self.admin_site.name)
+
+    def name_objects(self, request: HttpRequest, events: Iterable[SignalEvent]) -> None:
+        """Give the events of a page the names of what they refer to."""
+        name_objects(events, Reader(request, self.admin_site))
 
     def frame(self, request: HttpRequest) -> dict[str, Any]:
         """Return what each page of the log, its list included, shows around its content."""

@@ -17,6 +17,7 @@ from signals_demo.query.search import Search
 from signals_demo.query.selection import Selection, from_address
 from signals_demo.web.actors import name_keys
 from signals_demo.web.list_filters import VIEW_VAR
+from signals_demo.web.object_names import Reader, name_objects
 
 AFTER_VAR, BEFORE_VAR = "after", "before"
 
@@ -77,6 +78,7 @@ class EventList(ChangeList):
         elif before is None or not self._read(before, is_back=True):
             self._read(after if before is None else None, is_back=False)
         name_keys(self.result_list)
+        name_objects(self.result_list, Reader(request, self.model_admin.admin_site))
         # The templates of the admin read these; equal counts hide the number of results.
         self.result_count = self.full_result_count = len(self.result_list)
         self.show_full_result_count = False

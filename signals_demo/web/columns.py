@@ -8,28 +8,29 @@ from django.contrib.admin.views.main import SEARCH_VAR
 from django.utils.formats import date_format, number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.timezone import now
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from signals_demo.models import SignalEvent
+from signals_demo.models import Origin, SignalEvent
 from signals_demo.serialize.model_info import model_named
 from signals_demo.serialize.redaction import MASK
 from signals_demo.web.actors import who
 from signals_demo.web.links import Links
 from signals_demo.web.names import (
     TIMES,
-    breakable,
-    breakable_name,
+    object_name,
     object_of,
     sender_name,
-    shortened,
 )
 from signals_demo.web.outcome_labels import outcome_badge
 from signals_demo.web.times import local
 from signals_demo.web.tree import EventNode
+from signals_demo.web.values import changes_in_a_line
 
 DEEPEST_INDENT = 8
-LONGEST_NAME = 32
+WITH_CHANGES = ("", "changes")
+"""The quick views with events that change something."""
 
 Column = Callable[[SignalEvent], SafeString | str]
 
@@ -40,57 +41,85 @@ class Columns:
     def __init__(self, links: Links) -> None:
         self._links = links
 
-    @property
-    def all(self) -> list[Column]:
-        """Return the columns from left to right."""
+    def of_view(self, view: str) -> list[Column]:
+        """Return the columns of a quick view from left to right."""
         return [
             self.time,
             self.signal_badge,
             self.subject,
+            *([self.changes] if view in WITH_CHANGES else []),
             self.actor_link,
             self.origin_link,
-            self.outcome_badge,
-            self.firings,
         ]
 
     @admin.display(description=_("time"))
     def time(self, event: SignalEvent) -> SafeString:
-        """Return the time to the millisecond, finer than the formats of languages."""
+        """Return the time in one line, with the day unless that is today."""
         moment = local(event.occurred_at)
+        is_today = moment.date() == local(now()).date()
         return format_html(
-            '<time datetime="{}"><b>{}</b> {}</time>',
+            '<time datetime="{}" title="{} {} {}"><b>{}</b>{}</time>',
             moment.isoformat(),
-            moment.strftime("%H:%M:%S.%f")[:-3],
             date_format(moment),
+            moment.strftime("%H:%M:%S.%f")[:-3],
+            moment.tzname() or "",
+            moment.strftime("%H:%M:%S"),
+            "" if is_today else f" {date_format(moment, 'j M Y')}",
         )
 
     @admin.display(description=_("signal"))
     def signal_badge(self, event: SignalEvent) -> SafeString:
-        """Return the signal in its family's colour."""
+        """Return the signal in its family's colour, and how often it fired."""
         node = EventNode(event)
+        count = ""
+        if event.count > 1:
+            count = format_html(
+                ' <span class="signals-count" title="{}">{} {}</span>',
+                gettext("firings in this row"),
+                TIMES,
+                number_format(event.count),
+            )
         return format_html(
-            '<span class="signals-badge {} signals-depth-{}" title="{}: {}">{}</span>',
+            '<span class="signals-badge {} signals-depth-{}" title="{}: {}">{}</span>{}',
             node.css_class,
             min(event.depth, DEEPEST_INDENT),
             node.family_label,
             event.signal,
             node.name,
+            count,
         )
 
     @admin.display(description=_("sender and object"))
-    def subject(self, event: SignalEvent) -> SafeString | str:
+    def subject(self, event: SignalEvent) -> SafeString:
         """Return the sender and the object, with a link to the object's events."""
         model, key = object_of(event)
-        text = EventNode(event).about
-        if key not in ("", MASK) and model_named(model):
-            query = urlencode({SEARCH_VAR: f"{model} {key}"})
-            return format_html('{} <a href="?{}">{}</a>', event.sender, query, text)
-        name = sender_name(event.sender)
-        if name == event.sender:
-            return (
-                format_html("{} {}", breakable_name(name), text) if text else breakable_name(name)
-            )
-        return format_html('<span title="{}">{}</span> {}', event.sender, name, text)
+        about, name = EventNode(event).about, object_name(event)
+        short = sender_name(event.sender)
+        if model_named(event.sender):
+            short = short.rpartition(".")[2]
+        sender = format_html(
+            '<span class="signals-sender" title="{}">{}</span>', event.sender, short
+        )
+        if not about:
+            return sender
+        if key == MASK or not model_named(model):
+            return format_html("{} {}", sender, about)
+        query = urlencode({SEARCH_VAR: f"{model} {key}"})
+        if not name:
+            return format_html('{} <a href="?{}">{}</a>', sender, query, about)
+        return format_html(
+            '{} <a href="?{}"><bdi>{}</bdi></a> <span class="signals-quiet">{}</span>',
+            sender,
+            query,
+            name,
+            about,
+        )
+
+    @admin.display(description=_("what changed"))
+    def changes(self, event: SignalEvent) -> SafeString:
+        """Return what became of the transaction, and the first fields that changed in it."""
+        badge, line = outcome_badge(event), changes_in_a_line(event)
+        return format_html('<div class="signals-line">{} {}</div>', badge, line)
 
     @admin.display(description=_("actor"))
     def actor_link(self, event: SignalEvent) -> SafeString | str:
@@ -100,29 +129,14 @@ class Columns:
     @admin.display(description=_("origin"))
     def origin_link(self, event: SignalEvent) -> SafeString | str:
         """Return what started the trace, with a link to the whole trace."""
-        label = event.get_origin_display()
-        name = breakable(shortened(event.origin_name, LONGEST_NAME))
+        label = str(event.get_origin_display())
+        # A request says by its method that it is one.
+        is_request = event.origin == Origin.REQUEST and event.origin_name
+        kind = "" if is_request else format_html('<span class="signals-quiet">{}</span> ', label)
         url = self._links.trace(event)
         if not url:
-            return format_html("{} {}", label, name)
-        return format_html(
-            '<span class="signals-quiet">{}</span> <a href="{}" title="{}">{}</a>',
-            label,
-            url,
-            event.origin_name,
-            name or gettext("trace"),
-        )
-
-    @admin.display(description=_("outcome"))
-    def outcome_badge(self, event: SignalEvent) -> SafeString | str:
-        """Return the outcome of the transaction."""
-        return outcome_badge(event)
-
-    @admin.display(description=_("firings"))
-    def firings(self, event: SignalEvent) -> SafeString:
-        """Return the number of firings."""
-        if event.count == 1:
-            return format_html('<span class="signals-single">{}</span>', 1)
-        return format_html(
-            '<span class="signals-count">{} {}</span>', TIMES, number_format(event.count)
-        )
+            return format_html(
+                '{}<span title="{}">{}</span>', kind, event.origin_name, event.origin_name
+            )
+        name = event.origin_name or gettext("trace")
+        return format_html('{}<a href="{}" title="{}">{}</a>', kind, url, event.origin_name, name)

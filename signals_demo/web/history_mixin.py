@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from signals_demo.query.history import of_object
 from signals_demo.rollups.traces import IS_CHANGE
 from signals_demo.web.history_tabs import Views, chosen, events_shown, tabs
-from signals_demo.web.links import Links, may_read
+from signals_demo.web.links import may_read
 
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin
@@ -68,6 +68,6 @@ class SignalHistoryMixin(AnyModelAdmin):
         context["stretch"] = None
         if view != OWN:
             recorded = of_object(instance)
-            context |= events_shown(request, recorded, VIEWS, Links(self.admin_site.name))
+            context |= events_shown(request, recorded, VIEWS, self.admin_site)
         response.context_data = context
         response.template_name = "admin/signals_demo/object_signals.html"

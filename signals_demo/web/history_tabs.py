@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from django.contrib.admin import AdminSite
 from django.db.models import Q
 from django.http import Http404, HttpRequest
 from django.utils.translation import gettext
@@ -11,6 +12,7 @@ from signals_demo.catalog.types import LazyText
 from signals_demo.query.history import History
 from signals_demo.query.keyset import NEWEST_FIRST, Cursor, NotACursor
 from signals_demo.web.links import Links
+from signals_demo.web.object_names import Reader, name_objects
 from signals_demo.web.timeline import days
 
 SIZE = 50
@@ -38,15 +40,16 @@ def tabs(views: Views, current: str) -> list[dict[str, Any]]:
 
 
 def events_shown(
-    request: HttpRequest, recorded: History, views: Views, links: Links
+    request: HttpRequest, recorded: History, views: Views, site: AdminSite
 ) -> dict[str, Any]:
     """Return what the templates of a timeline and of the links below it render."""
     name = chosen(request, views)
     before = _before(request)
     stretch = recorded.read(SIZE, before, views[name][1])
+    name_objects(stretch.events, Reader(request, site))
     return {
         "stretch": stretch,
-        "days": days(stretch.events, links),
+        "days": days(stretch.events, Links(site.name)),
         "kept_query": f"{SHOW_VAR}={name}&" if name else "",
         "has_newer": before is not None,
     }

@@ -1,18 +1,20 @@
 """How pages name what events refer to: signals, senders and objects."""
 
-import re
-from html import escape
+from collections.abc import Iterable, Mapping
 
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from signals_demo import catalog
 from signals_demo.catalog.types import Family
 from signals_demo.models import SignalEvent
 
+NameKey = tuple[str, str, str]
+"""The database, the label of the model and the key of an object."""
+
+_NAMES = "_signals_demo_names"
 TIMES = "\N{MULTIPLICATION SIGN}"
 _LONGEST_LINE = 60
-_INNER_SLASH = re.compile(r"(?<=\w)/(?=\w)")
-_INNER_DOT = re.compile(r"(?<=\w)\.(?=\w)")
 
 
 def family(signal: str) -> Family | None:
@@ -46,16 +48,31 @@ def object_of(event: SignalEvent) -> tuple[str, str]:
     return event.sender, event.object_pk
 
 
+def keep_names(events: Iterable[SignalEvent], names: Mapping[NameKey, str]) -> None:
+    """Keep what the objects are called that events refer to."""
+    for event in events:
+        event.__dict__[_NAMES] = names
+
+
+def name_of(event: SignalEvent, label: str, key: str) -> str:
+    """Return what an object that an event refers to is called; empty if that is not known."""
+    names: Mapping[NameKey, str] = event.__dict__.get(_NAMES, {})
+    return names.get((event.database, label, key), "")
+
+
+def object_name(event: SignalEvent) -> str:
+    """Return what the object of an event is called; empty if that is not known."""
+    return name_of(event, *object_of(event))
+
+
+def named(event: SignalEvent, about: str) -> SafeString:
+    """Return `about`, the key of an event's object, after its name where that is known."""
+    name = object_name(event)
+    if not name:
+        return format_html("<b>{}</b>", about)
+    return format_html('<b><bdi>{}</bdi></b> <span class="signals-quiet">{}</span>', name, about)
+
+
 def shortened(text: str, limit: int = _LONGEST_LINE) -> str:
     """Return `text`, cut to `limit` characters with an ellipsis."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
-
-
-def breakable_name(name: str) -> SafeString:
-    """Return a dotted name as HTML in which a line may end after a dot."""
-    return SafeString(_INNER_DOT.sub(".<wbr>", escape(name)))
-
-
-def breakable(path: str) -> SafeString:
-    """Return a text as HTML in which a line may end after a slash rather than within a word."""
-    return SafeString(_INNER_SLASH.sub("/<wbr>", escape(path)))

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import groupby
 
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from signals_demo.catalog.types import LazyText
@@ -16,7 +18,7 @@ from signals_demo.models import Outcome, SignalEvent
 from signals_demo.query.history import relation_name
 from signals_demo.serialize.model_info import model_named
 from signals_demo.web.links import Links
-from signals_demo.web.names import object_of
+from signals_demo.web.names import object_name, object_of
 from signals_demo.web.times import local
 from signals_demo.web.tree import EventNode
 from signals_demo.web.values import Change
@@ -72,7 +74,8 @@ class Entry:
         if not keys:  # those of a relation that is emptied are not known
             return []
         added = self._action in ("pre_add", "post_add")
-        return [Change(self.relation, *((None, keys) if added else (keys, None)))]
+        old, new = (None, keys) if added else (keys, None)
+        return [Change(self.relation, old, new, self.event)]
 
     @property
     def relation(self) -> str:
@@ -85,9 +88,15 @@ class Entry:
         return (relation_name(model, through, reverse=is_reverse) if model else "") or through
 
     @property
-    def subject(self) -> str:
-        """Return the object's model and key, or else the sender."""
-        return self.node.object_label if self.event.object_pk else self.node.sender
+    def subject(self) -> SafeString | str:
+        """Return the object's model, name and key, or else the sender."""
+        if not self.event.object_pk:
+            return self.node.sender
+        model, key = object_of(self.event)
+        name = object_name(self.event)
+        if not name:
+            return f"{model} {key}"
+        return format_html("{} <b><bdi>{}</bdi></b> {}", model, name, key)
 
     @property
     def is_undone(self) -> bool:

@@ -23,6 +23,7 @@ from signals_demo.web.names import (
     TIMES,
     css_class,
     family,
+    named,
     object_of,
     sender_name,
     short_name,
@@ -98,9 +99,9 @@ class EventNode(trees.Node[SignalEvent]):
         return sender_name(self.event.sender)
 
     @property
-    def object_label(self) -> str:
-        """Return the object's model and key."""
-        return " ".join(object_of(self.event))
+    def named(self) -> SafeString:
+        """Return the object's name and key."""
+        return named(self.event, self.about)
 
     @property
     def outcome_meaning(self) -> LazyText:
@@ -130,7 +131,7 @@ class EventNode(trees.Node[SignalEvent]):
         """Return what it was about, to stand after its signal."""
         event, found = self.event, []
         if event.sender or event.object_pk:
-            about = f" <b>{escape(self.about)}</b>" if event.object_pk else ""
+            about = f" {self.named}" if event.object_pk else ""
             found.append(
                 f'<span class="signals-subject" title="{escape(event.sender)}">'
                 f"{escape(self.sender)}{about}</span>"

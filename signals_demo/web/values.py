@@ -8,7 +8,7 @@ from typing import Any
 
 from django.utils.safestring import SafeString
 from django.utils.timezone import get_default_timezone, is_naive, make_naive
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from signals_demo import catalog
@@ -16,10 +16,13 @@ from signals_demo.catalog.types import Family, LazyText
 from signals_demo.models import SignalEvent
 from signals_demo.serialize.folded import FOLDED, MOST_KEYS
 from signals_demo.tracing.schemas import alias_in
+from signals_demo.web.field_words import field_label, is_key, words
 from signals_demo.web.names import shortened
 from signals_demo.web.times import local
 
 _LONGEST_INLINE = 56
+SHOWN = 2
+"""Changes that a list shows of an event."""
 
 
 class _Unknown:
@@ -27,6 +30,8 @@ class _Unknown:
 
 
 UNKNOWN = _Unknown()
+_WORDS = ("None", "True", "False", _("unknown"))
+"""How values are written that are no text."""
 
 
 def literal(value: Any) -> str:
@@ -142,6 +147,8 @@ class Change:
     field: str
     old: Any
     new: Any
+    event: SignalEvent | None = None
+    """That which changed it, and says of which model the field is."""
 
     @property
     def kind(self) -> str:
@@ -170,14 +177,36 @@ class Change:
         return Value.of(self.new)
 
     @property
+    def label(self) -> str:
+        """Return what the model calls the field."""
+        return field_label(self.event.sender, self.field) if self.event else self.field
+
+    @property
+    def old_words(self) -> str:
+        """Return what the old value means, empty where it says that itself."""
+        return self._words(self.old)
+
+    @property
+    def new_words(self) -> str:
+        """Return what the new value means, empty where it says that itself."""
+        return self._words(self.new)
+
+    def _words(self, value: Any) -> str:
+        known = self.event is not None and value is not UNKNOWN
+        return words(self.event, self.field, value) if self.event and known else ""
+
+    @property
     def old_text(self) -> str:
         """Return the old value in at most a line."""
-        return shortened(literal(self.old))
+        return self._text(self.old)
 
     @property
     def new_text(self) -> str:
         """Return the new value in at most a line."""
-        return shortened(literal(self.new))
+        return self._text(self.new)
+
+    def _text(self, value: Any) -> str:
+        return shortened(self._words(value) or _plain(value))
 
     @property
     def in_short(self) -> SafeString:
@@ -187,10 +216,13 @@ class Change:
         is_pair = kind in ("changed", "written")
         arrow = ' <span aria-hidden="true">→</span>' if is_pair else ""
         new = "" if kind == "removed" else f" <ins>{escape(self.new_text)}</ins>"
-        return SafeString(
-            f'<li class="signals-{kind}"><span class="signals-field">{escape(self.field)}</span>'
-            f"{old}{arrow}{new}</li>"
-        )
+        return SafeString(f'<li class="signals-{kind}">{self._name}{old}{arrow}{new}</li>')
+
+    @property
+    def _name(self) -> str:
+        label = self.label
+        title = f' title="{escape(self.field)}"' if label != self.field else ""
+        return f'<span class="signals-field"{title}>{escape(label)}</span>'
 
 
 _KIND_LABELS: Mapping[str, LazyText] = {
@@ -202,11 +234,31 @@ _KIND_LABELS: Mapping[str, LazyText] = {
 }
 
 
+def _plain(value: Any) -> str:
+    """Return a value as people write it: text without quotes, unless it reads as another value."""
+    is_text = isinstance(value, str) and value.strip() == value != ""
+    return value if is_text and value not in _WORDS else literal(value)
+
+
 def changes(event: SignalEvent) -> list[Change]:
     """Return what an event changed, field by field; last those of unknown old values."""
-    known = [Change(name, old, new) for name, old, new in event.fields_changed]
+    known = [Change(name, old, new, event) for name, old, new in event.fields_changed]
     if event.arguments.get("old_values") != "unknown":
         return known
     written = event.arguments.get("new_values")
     more = written.items() if isinstance(written, dict) else ()
-    return [*known, *(Change(name, UNKNOWN, new) for name, new in more)]
+    return [*known, *(Change(name, UNKNOWN, new, event) for name, new in more)]
+
+
+def changes_in_a_line(event: SignalEvent) -> SafeString:
+    """Return the first of what an event changed in a line, and how many more there are."""
+    found = [change for change in changes(event) if change.kind != "unchanged"]
+    found = [change for change in found if not is_key(event.sender, change.field)]
+    if not found:
+        return SafeString("")
+    items = "".join(change.in_short for change in found[:SHOWN])
+    more = len(found) - SHOWN
+    if more > 0:
+        text = ngettext("+{number} more", "+{number} more", more).format(number=more)
+        items += f'<li class="signals-quiet">{escape(text)}</li>'
+    return SafeString(f'<ul class="signals-changes">{items}</ul>')

@@ -15,6 +15,15 @@ LOGIN = "POST /admin/login/"
 HANDLER = "WSGIHandler"
 MASK = "*" * 20
 NOBODY = ""
+# The label of the model and the key, without the name that stands between them.
+SUBJECT = """
+    const subject = cell => {
+        const sender = cell.querySelector(".signals-sender");
+        const known = sender.title.split(".").length === 2 ? sender.title : sender.textContent;
+        const rest = cell.textContent.replace(sender.textContent, "");
+        return `${known} ${cell.querySelector(".signals-quiet")?.textContent ?? rest}`;
+    };
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +79,15 @@ class Reader:
         return [
             Row(*(" ".join(text.split()) for text in texts))
             for texts in self.page.locator("#result_list tbody tr").evaluate_all(
-                """rows => rows.map(row => [
-                    row.querySelector(".field-signal_badge").textContent,
-                    row.querySelector(".field-subject").textContent,
+                "rows => {"
+                + SUBJECT
+                + """return rows.map(row => [
+                    row.querySelector(".field-signal_badge .signals-badge").textContent,
+                    subject(row.querySelector(".field-subject")),
                     row.querySelector(".field-actor_link a")?.textContent ?? "",
                     row.querySelector(".field-origin_link a").title ||
                     row.querySelector(".field-origin_link a").textContent,
-                ])"""
+                ]); }"""
             )
         ]
 

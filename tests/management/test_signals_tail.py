@@ -51,7 +51,7 @@ def test_a_line_has_what_one_looks_for() -> None:
         "  0.7 ms  ",
         "  shop/views.py:42 in checkout  ",
         "stock: 4 → 3",
-        "badge: 'last ones' → None",
+        "badge: last ones → None",
     ):
         assert part in product
     [order] = [line for line in lines if "shop.Order 3 " in line and "id: 3" in line]

@@ -6,7 +6,6 @@ import pytest
 from django.contrib.staticfiles import finders
 
 from signals_demo.catalog.types import Family
-from signals_demo.web.names import breakable, breakable_name
 
 
 def _luminance(colour: str) -> float:
@@ -27,12 +26,3 @@ def test_the_colours_of_the_families_can_be_read(name: str, theme: int) -> None:
     pairs = re.findall(r"light-dark\((#\w{6}), (#\w{6})\)", block[1])
     lighter, darker = sorted((_luminance(pair[theme]) for pair in pairs), reverse=True)
     assert (lighter + 0.05) / (darker + 0.05) >= 4.5
-
-
-def test_a_line_may_end_between_the_parts_of_a_path() -> None:
-    assert breakable("GET /a<b/c/") == "GET /a&lt;b/<wbr>c/"
-
-
-def test_a_line_may_end_between_the_parts_of_a_name() -> None:
-    assert breakable_name("django.contrib.auth") == "django.<wbr>contrib.<wbr>auth"
-    assert breakable_name("shop.<b>") == "shop.&lt;b&gt;"

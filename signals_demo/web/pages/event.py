@@ -1,6 +1,6 @@
 """The page of one event: what is known about it and its signal, and the trace around it."""
 
-from typing import Any
+from dataclasses import dataclass
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.translation import gettext
@@ -9,7 +9,7 @@ from signals_demo.models import SignalEvent
 from signals_demo.query.keyset import AS_FIRED
 from signals_demo.serialize.model_info import model_named
 from signals_demo.web.base_page import EVENT, LogAdmin, full_name, render
-from signals_demo.web.names import object_of, short_name
+from signals_demo.web.names import object_name, object_of, short_name
 from signals_demo.web.tree import EventNode, tree
 from signals_demo.web.values import arguments, changes
 
@@ -23,6 +23,8 @@ def view(log: LogAdmin, request: HttpRequest, object_id: str) -> HttpResponse:
     if event is None:
         raise Http404(gettext("There is no such event."))
     model, key = object_of(event)
+    around = _trace_around(event)
+    log.name_objects(request, around.events)
     return render(
         log,
         request,
@@ -32,25 +34,39 @@ def view(log: LogAdmin, request: HttpRequest, object_id: str) -> HttpResponse:
         node=EventNode(event),
         changes=changes(event),
         arguments=arguments(event),
+        object_label=f"{model} {key}",
+        object_name=object_name(event),
         object_url=log.object_url(request, model_named(model), key),
         person_url=log.links.person(event),
         event_url_name=f"{log.admin_site.name}:{full_name(EVENT)}",
         guide_url=log.url_of("guide"),
         trace_url=log.links.trace_at(event),
         list_query=request.GET.get("_changelist_filters", ""),
-        **_trace_around(event),
+        nodes=tree(around.events),
+        previous=around.previous,
+        next=around.next,
+        is_part=around.is_part,
     )
 
 
-def _trace_around(event: SignalEvent) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Around:
+    """The events around one, in the order in which they fired, with itself."""
+
+    events: list[SignalEvent]
+    previous: SignalEvent | None
+    next: SignalEvent | None
+    is_part: bool
+
+
+def _trace_around(event: SignalEvent) -> Around:
     before, after = _neighbours(event) if event.trace_id else ([], [])
-    shown = [*reversed(before[:NEIGHBOURS]), event, *after[:NEIGHBOURS]]
-    return {
-        "nodes": tree(shown),
-        "previous": before[0] if before else None,
-        "next": after[0] if after else None,
-        "is_part": max(len(before), len(after)) > NEIGHBOURS,
-    }
+    return Around(
+        [*reversed(before[:NEIGHBOURS]), event, *after[:NEIGHBOURS]],
+        before[0] if before else None,
+        after[0] if after else None,
+        max(len(before), len(after)) > NEIGHBOURS,
+    )
 
 
 def _neighbours(event: SignalEvent) -> tuple[list[SignalEvent], list[SignalEvent]]:

@@ -32,6 +32,7 @@ def view(log: LogAdmin, request: HttpRequest) -> HttpResponse:
         found = _latest(_events(request), cursor, cursor.last - MAX_LAG, FIRST)
     except NotUnderstood as error:
         found, remark = [], str(error)
+    log.name_objects(request, found)
     return render(
         log,
         request,
@@ -64,6 +65,7 @@ def news(log: LogAdmin, request: HttpRequest) -> HttpResponse:
         after = end_of_log()
         found = _latest(events, after, cursor.last, MOST + 1)
     shown = found[-MOST:]
+    log.name_objects(request, shown)
     html = _html(log, shown, is_part=len(found) > MOST) if found else ""
     return JsonResponse({AFTER: str(after), "count": len(shown), "html": html})
 

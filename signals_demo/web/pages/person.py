@@ -46,5 +46,5 @@ def view(log: LogAdmin, request: HttpRequest, actor_pk: str) -> HttpResponse:
         user_url=log.object_url(request, get_user_model(), actor_pk),
         events_url=f"{log.url_of(LIST)}?{urlencode({'actor_pk': actor_pk})}",
         tabs=tabs(VIEWS, view),
-        **events_shown(request, recorded, VIEWS, log.links),
+        **events_shown(request, recorded, VIEWS, log.admin_site),
     )

@@ -41,6 +41,7 @@ def view(log: LogAdmin, request: HttpRequest, trace_id: str) -> HttpResponse:
     found = part.events or list(whole.events()[:1])
     if not found:
         return unknown(log, request, trace_id)
+    log.name_objects(request, found)
     summary = TraceSummary(glances, is_partial)
     picture = Picture.of(whole, part, summary, _addresses(log))
     lead = _lead(found)
