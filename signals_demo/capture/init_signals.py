@@ -41,7 +41,10 @@ is one for every row that is read.
 
 
 class RowLoop:
-    """The loop over rows that constructed the latest instance."""
+    """The loop over rows that constructed the latest instance of a model.
+
+    Rows of two models may take turns: `select_related()` makes one of each.
+    """
 
     __slots__ = ("calls", "code", "info", "offset", "post", "pre", "scope", "site")
 
@@ -79,8 +82,8 @@ def on_pre_init(info: ModelInfo, named: Named, frame: FrameType | None) -> None:
     trace = scope.trace
     site: Site | None
     refreshed: Refreshed = True  # a loop over rows loads
-    loop: RowLoop | None = trace.loop
-    if loop is not None and loop.info is info and loop.is_running(frame):
+    loop: RowLoop | None = trace.loops.get(info)
+    if loop is not None and loop.is_running(frame):
         pre, post, site = loop.pre, loop.post, loop.site
         loop.scope = scope
     else:
@@ -90,9 +93,10 @@ def on_pre_init(info: ModelInfo, named: Named, frame: FrameType | None) -> None:
             site = None
         pre = fold_of(trace, "pre_init", info.label, site)
         post = fold_of(trace, "post_init", info.label, site)
-        trace.loop = loop = None
+        trace.loops.pop(info, None)
         if site and outer:
-            trace.loop = loop = RowLoop(scope, info, site, _calls_between(frame, outer), pre, post)
+            calls = _calls_between(frame, outer)
+            trace.loops[info] = RowLoop(scope, info, site, calls, pre, post)
     if frame is not None:
         trace.construction = id(frame), scope, info, post, site, refreshed
     if is_folded(pre, trace):
@@ -173,8 +177,12 @@ def counting_pre_init(receive_others: Receiver, config: Config) -> Receiver:
         if silent.get():
             return
         scope = current.get()
-        if scope is not None and (loop := scope.trace.loop) is not None:
-            frame = _getframe(2)
+        if (
+            scope is not None
+            and (loops := scope.trace.loops)
+            and (frame := _getframe(2)).f_code is _INIT
+            and (loop := loops.get(sender._meta.__dict__.get("_signals_demo_info"))) is not None
+        ):
             try:
                 outer = _getframe(loop.calls + 2)
             except ValueError:  # the stack is not that high
@@ -183,9 +191,7 @@ def counting_pre_init(receive_others: Receiver, config: Config) -> Receiver:
             if (
                 outer.f_code is loop.code
                 and outer.f_lasti == loop.offset
-                and frame.f_code is _INIT
                 and folded is not None
-                and loop.info is sender._meta.__dict__.get("_signals_demo_info")
                 and loop.info.config is config
                 and loop.scope is scope
                 and not observers

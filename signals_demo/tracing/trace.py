@@ -25,7 +25,7 @@ class Trace:
         "construction",
         "folds",
         "is_ignored",
-        "loop",
+        "loops",
         "origin",
         "positions",
         "remote_address",
@@ -60,9 +60,9 @@ class Trace:
         self.positions = count(1)
         # Of `capture.folding`: the firings of each kind so far.
         self.folds: dict[Any, Any] = {}
-        # Of `capture.init_signals`: the construction and the loop that go on.
+        # Of `capture.init_signals`: the construction that goes on, and each model's latest loop.
         self.construction: Any = None
-        self.loop: Any = None
+        self.loops: dict[Any, Any] = {}
 
     @property
     def origin_name(self) -> str:

@@ -1,12 +1,13 @@
 """Instances under construction."""
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.db.models.signals import post_init, pre_init
 
-from project.playground.models import Author, Tag
+from project.playground.models import Author, Book, Tag
 from signals_demo import trace
 from signals_demo.testing import capture_signals
 from tests.capture.firings import connected
@@ -53,6 +54,31 @@ def test_all_rows_of_a_loop_have_its_line() -> None:
             pass
 
     assert sites_of_authors(read) == [line(read, 1)] * 3 + [line(read, 2)] * 3
+
+
+@pytest.mark.usefixtures("authors")
+def test_rows_of_two_models_that_take_turns_have_their_line() -> None:
+    Book.objects.bulk_create(
+        Book(title=str(number), author=author)
+        for number in range(20)
+        for author in Author.objects.all()
+        if str(number % 3) == author.name
+    )
+
+    def read() -> None:
+        list(Book.objects.select_related("author"))
+        list(Book.objects.select_related("author"))
+
+    with trace("unit") as unit:
+        read()
+    firings: Counter[tuple[str, str]] = Counter()
+    for row in stored(unit):
+        if row.signal == "post_init":
+            number = row.call_site.partition(" ")[0].rpartition(":")[2]
+            firings[row.sender, number] += row.count
+    lines = line(read, 1), line(read, 2)
+    models = ("playground.Book", "playground.Author")
+    assert firings == {(model, number): 20 for model in models for number in lines}
 
 
 @pytest.mark.usefixtures("authors")
