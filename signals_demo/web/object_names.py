@@ -137,7 +137,7 @@ def _rows(model: type[Model], reader: Reader, place: str) -> QuerySet[Any] | Non
     is_ours = not place or (place in connections and SEPARATOR not in place)
     if not is_ours or len(opts.pk_fields) > 1 or info_of(model, config()).key_is_secret:
         return None
-    if getattr(type(model), "__str__", None) is None or model.__str__ is Model.__str__:
+    if model.__str__ is Model.__str__:
         return None  # it says the label and the key, as the page does already
     rows = reader.rows(model)
     return rows if rows is None or not place else rows.using(place)
@@ -158,7 +158,8 @@ def _names(rows: QuerySet[Any], keys: Sequence[str]) -> dict[str, str]:
         related = [each.name for each in opts.concrete_fields if each.many_to_one]
         again = rows.filter(pk__in=left).select_related(*related) if related else rows.none()
         names |= _called(again, info)[0]
-    return {wanted[pk]: name for pk, name in names.items()}
+    # A database may take "a" and "A" for one key.
+    return {wanted[pk]: name for pk, name in names.items() if pk in wanted}
 
 
 def _called(rows: QuerySet[Any], info: ModelInfo) -> tuple[dict[Any, str], list[Any]]:

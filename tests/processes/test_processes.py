@@ -273,15 +273,19 @@ django.setup()
 from django.contrib.auth.models import Group
 
 def leave(*args):
-    print(done, flush=True)
+    global is_leaving
+    is_leaving = True  # Python ignores an exit in a __del__, and Django 6.1 has one
     sys.exit(0)
 
 signal.signal({int(number)}, leave)
-done = 0
-print("ready", flush=True)
-while True:
-    Group(name="x")
-    done += 1
+done, is_leaving = 0, False
+try:
+    print("ready", flush=True)
+    while not is_leaving:
+        Group(name="x")
+        done += 1
+finally:
+    print(done, flush=True)
 """
     )
     with subprocess.Popen(
