@@ -44,7 +44,16 @@ class Reader:
 
     def __init__(self, page: Page) -> None:
         self.page = page
-        self.seen = set(self._traces(""))
+        self.seen = self._stored_so_far()
+
+    def _stored_so_far(self) -> set[str]:
+        """Return the traces of this window so far: once one more is there, all before it are."""
+        first = set(self._traces(""))
+        for _ in range(40):
+            latest = set(self._traces(""))
+            if latest - first:
+                return latest
+        pytest.fail("Nothing is stored any more.")
 
     def finds(self, origin: str) -> list[Row]:
         """Return the rows of a new request of that name, which must be there in a second."""
