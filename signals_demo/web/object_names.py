@@ -22,6 +22,7 @@ from signals_demo.models import SignalEvent
 from signals_demo.query.isolated import isolated
 from signals_demo.serialize.model_info import OWN_LABELS, ModelInfo, info_of, model_named
 from signals_demo.serialize.redaction import MASK
+from signals_demo.tracing.api import suppress
 from signals_demo.tracing.schemas import SEPARATOR
 from signals_demo.web.field_words import relation_target
 from signals_demo.web.names import NameKey, keep_names, object_of, shortened
@@ -65,10 +66,12 @@ class Reader:
         return model._base_manager.all() if may_see else None
 
 
+@suppress()
 def name_objects(events: Iterable[SignalEvent], reader: Reader) -> None:
     """Give each event the names of what it refers to.
 
-    That takes two queries a model at most, and one for what was deleted.
+    That takes two queries a model at most, and one for what was deleted. None of it is recorded:
+    reading the log must not fill it.
     """
     events = list(events)
     found: dict[NameKey, str] = {}

@@ -14,7 +14,9 @@ from django.urls import reverse
 from project.playground.models import Author, Book, Order, Tag
 from signals_demo.factories import SignalEventFactory
 from signals_demo.models import SignalEvent
+from signals_demo.testing import capture_signals
 from tests.factories import UserFactory
+from tests.recording import MEMORY, recorded
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("only_made_events")]
 
@@ -229,3 +231,15 @@ def test_the_number_of_queries_does_not_grow_with_the_page(librarian: Client, em
     few = queries()
     add(20)
     assert queries() == few
+
+
+@pytest.mark.parametrize("page", ["list", "event", "trace", "live", "person"])
+def test_looking_up_names_is_not_recorded(librarian: Client, emma: Book, page: str) -> None:
+    event = saved(emma, actor_pk="7", changes={"author": [None, emma.author.pk]})
+    with (
+        recorded(SINKS=MEMORY),
+        capture_signals(sender=Book) as books,
+        capture_signals(sender=Author) as authors,
+    ):
+        assert "<bdi>Emma</bdi>" in text_of(librarian, pages_about(event)[page])
+        assert (list(books), list(authors)) == ([], [])
