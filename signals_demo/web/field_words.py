@@ -3,12 +3,14 @@
 from datetime import datetime
 from typing import Any
 
+from django.apps import apps
 from django.core.exceptions import FieldDoesNotExist
 from django.db.models import DateTimeField, Field
 from django.utils.formats import date_format
 from django.utils.timezone import is_aware
 
 from signals_demo.models import SignalEvent
+from signals_demo.serialize.introspection import dotted
 from signals_demo.serialize.model_info import model_named
 from signals_demo.web.names import name_of
 from signals_demo.web.times import local
@@ -36,6 +38,13 @@ def relation_target(label: str, name: str) -> str:
     return found
 
 
+def linked_model(event: SignalEvent) -> str:
+    """Return the label of the model whose keys came or went in an `m2m_changed`, or ""."""
+    path = event.arguments.get("model")
+    models = apps.get_models(include_auto_created=True)
+    return next((each._meta.label for each in models if dotted(each) == path), "")
+
+
 def is_key(label: str, name: str) -> bool:
     """Return whether a field is its model's primary key."""
     field = _field(label, name)
@@ -57,7 +66,7 @@ def words(event: SignalEvent, name: str, value: Any) -> str:
     if value is None or isinstance(value, dict):
         return ""
     if event.signal == "m2m_changed":
-        label = str(event.arguments.get("model"))
+        label = linked_model(event)
         keys = value if isinstance(value, list) else []
         names = [(name_of(event, label, str(key)), key) for key in keys]
         if not any(name for name, _key in names):

@@ -24,7 +24,7 @@ from signals_demo.serialize.model_info import OWN_LABELS, ModelInfo, info_of, mo
 from signals_demo.serialize.redaction import MASK
 from signals_demo.tracing.api import suppress
 from signals_demo.tracing.schemas import SEPARATOR
-from signals_demo.web.field_words import relation_target
+from signals_demo.web.field_words import linked_model, relation_target
 from signals_demo.web.names import NameKey, keep_names, object_of, shortened
 
 logger = logging.getLogger("signals_demo")
@@ -107,8 +107,9 @@ def _references(event: SignalEvent) -> Iterator[NameKey]:
         yield _actor(event)
     given = event.arguments
     if event.signal == "m2m_changed" and isinstance(given.get("pk_set"), list):
-        for each in given["pk_set"]:
-            yield place, str(given.get("model")), str(each)
+        label = linked_model(event)
+        for each in given["pk_set"] if label else ():
+            yield place, label, str(each)
     for name, old, new in event.fields_changed:
         target = relation_target(event.sender, name)
         if target:

@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from project.playground.models import Author, Book, Order, Tag
+from signals_demo import flush
 from signals_demo.factories import SignalEventFactory
 from signals_demo.models import SignalEvent
 from signals_demo.testing import capture_signals
@@ -104,10 +105,20 @@ def test_links_that_came_and_went_have_names(admin_client: Client, emma: Book) -
     tag = Tag.objects.create(name="classic")
     about = {"model": "playground.Book", "pk": emma.pk}
     arguments = {"instance": about, "action": "post_add", "reverse": False}
-    arguments |= {"model": "playground.Tag", "pk_set": [tag.pk]}
+    arguments |= {"model": "project.playground.models.Tag", "pk_set": [tag.pk]}
     through: dict[str, Any] = {"sender": "playground.Book_tags", "signal": "m2m_changed"}
     through |= {"duration": timedelta(milliseconds=1)}
     saved(emma, **through, arguments=arguments)
+    text = text_of(admin_client, reverse("admin:playground_book_history", args=[emma.pk]))
+    assert f"classic ({tag.pk})" in text
+
+
+@pytest.mark.django_db(transaction=True)
+def test_links_have_names_as_they_are_recorded(admin_client: Client, emma: Book) -> None:
+    tag = Tag.objects.create(name="classic")
+    with recorded():
+        emma.tags.add(tag)
+        assert flush(60)
     text = text_of(admin_client, reverse("admin:playground_book_history", args=[emma.pk]))
     assert f"classic ({tag.pk})" in text
 
