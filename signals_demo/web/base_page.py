@@ -131,8 +131,8 @@ class LogAdmin(EventModelAdmin):
         """Return the address of an object's page, empty unless this user would see it there."""
         if not key or model is None or not self.admin_site.is_registered(model):
             return ""
-        model_admin = self.admin_site.get_model_admin(model)
-        if not model_admin.has_view_or_change_permission(request):
+        rows = Reader(request, self.admin_site).rows(model)
+        if rows is None:
             return ""
         opts = model._meta
         name = f"{self.admin_site.name}:{opts.app_label}_{opts.model_name}_change"
@@ -141,7 +141,7 @@ class LogAdmin(EventModelAdmin):
             pk = opts.pk.to_python(key)
         except (NoReverseMatch, ValidationError):
             return ""
-        return url if _exists(model_admin.get_queryset(request).filter(pk=pk)) else ""
+        return url if _exists(rows.filter(pk=pk)) else ""
 
 
 def _exists(rows: QuerySet[Any]) -> bool:

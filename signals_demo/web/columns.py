@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.contrib.admin.views.main import SEARCH_VAR
-from django.utils.formats import date_format, number_format
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timezone import now
@@ -18,7 +18,7 @@ from signals_demo.serialize.redaction import MASK
 from signals_demo.web.actors import who
 from signals_demo.web.links import Links
 from signals_demo.web.names import (
-    TIMES,
+    count_badge,
     object_name,
     object_of,
     sender_name,
@@ -71,22 +71,14 @@ class Columns:
     def signal_badge(self, event: SignalEvent) -> SafeString:
         """Return the signal in its family's colour, and how often it fired."""
         node = EventNode(event)
-        count = ""
-        if event.count > 1:
-            count = format_html(
-                ' <span class="signals-count" title="{}">{} {}</span>',
-                gettext("firings in this row"),
-                TIMES,
-                number_format(event.count),
-            )
         return format_html(
-            '<span class="signals-badge {} signals-depth-{}" title="{}: {}">{}</span>{}',
+            '<span class="signals-badge {} signals-depth-{}" title="{}: {}">{}</span> {}',
             node.css_class,
             min(event.depth, DEEPEST_INDENT),
             node.family_label,
             event.signal,
             node.name,
-            count,
+            count_badge(event),
         )
 
     @admin.display(description=_("sender and object"))

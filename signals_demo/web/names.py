@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 
+from django.utils.formats import number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 
 from signals_demo import catalog
 from signals_demo.catalog.types import Family
@@ -46,6 +48,14 @@ def object_of(event: SignalEvent) -> tuple[str, str]:
     if isinstance(instance, dict) and isinstance(instance.get("model"), str):
         return instance["model"], event.object_pk
     return event.sender, event.object_pk
+
+
+def count_badge(event: SignalEvent) -> SafeString:
+    """Return how many firings a row stands for; nothing for one."""
+    if event.count == 1:
+        return SafeString("")
+    title, number = gettext("firings in this row"), number_format(event.count)
+    return format_html('<span class="signals-count" title="{}">{} {}</span>', title, TIMES, number)
 
 
 def keep_names(events: Iterable[SignalEvent], names: Mapping[NameKey, str]) -> None:

@@ -8,9 +8,7 @@ for each would be most of what the page costs.
 from collections.abc import Iterable
 from html import escape
 
-from django.utils.formats import number_format
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from signals_demo import catalog
@@ -20,7 +18,7 @@ from signals_demo.query import tree as trees
 from signals_demo.query.pairs import paired
 from signals_demo.query.tree import Tree
 from signals_demo.web.names import (
-    TIMES,
+    count_badge,
     css_class,
     family,
     named,
@@ -137,11 +135,7 @@ class EventNode(trees.Node[SignalEvent]):
                 f"{escape(self.sender)}{about}</span>"
             )
         if event.count > 1:
-            title = escape(gettext("firings in this row"))
-            found.append(
-                f'<span class="signals-count" title="{title}">'
-                f"{TIMES} {number_format(event.count)}</span>"
-            )
+            found.append(count_badge(event))
         if note := self.note:
             found.append(f'<code class="signals-note">{escape(note)}</code>')
         if event.outcome:
